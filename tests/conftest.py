@@ -1,0 +1,38 @@
+"""Every test starts from the same global state and leaves it as it was: default dtype, grad mode, random
+stream, NumPy's error state. The fixture is registered for the doctests of the packages too, which lie outside this
+folder."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator
+
+import hypothesis
+import numpy as np
+import pytest
+
+import autograd as ag
+
+hypothesis.settings.register_profile("wengert", deadline=None, derandomize=True, database=None, print_blob=False)
+hypothesis.settings.load_profile("wengert")
+
+
+class Seal:
+    """A plugin, so that its fixture reaches every collected item."""
+
+    @pytest.fixture(autouse=True)
+    def sealed_globals(self) -> Iterator[None]:
+        dtype, errors, stream = ag.get_default_dtype(), np.geterr(), ag.default_generator.get_state()
+        ag.manual_seed(0)
+        try:
+            yield
+            assert ag.is_grad_enabled(), "the test left gradient mode switched off"
+        finally:
+            ag.set_default_dtype(dtype)
+            ag.default_generator.set_state(stream)
+            np.seterr(**errors)
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    config.pluginmanager.register(Seal(), "sealed-globals")
+    os.environ.setdefault("MPLBACKEND", "Agg")  # pictures go to files; a window would need a display
