@@ -1,6 +1,6 @@
 """Every test starts from the same global state and leaves it as it was: default dtype, grad mode, random
-stream, NumPy's error state. The fixture is registered for the doctests of the packages too, which lie outside this
-folder."""
+stream, NumPy's error state. The fixture is registered for the doctests of the packages too, which lie outside
+this folder."""
 
 from __future__ import annotations
 
@@ -13,7 +13,9 @@ import pytest
 
 import autograd as ag
 
-hypothesis.settings.register_profile("wengert", deadline=None, derandomize=True, database=None, print_blob=False)
+hypothesis.settings.register_profile(
+    "wengert", deadline=None, derandomize=True, database=None, print_blob=False
+)
 hypothesis.settings.load_profile("wengert")
 
 

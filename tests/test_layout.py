@@ -1,4 +1,5 @@
-"""The boundaries that keep the code base small: who may import whom, what lies at the top level, who may name an op."""
+"""The boundaries that keep the code base small: who may import whom, what lies at the top level, who may name
+an op."""
 
 from __future__ import annotations
 
@@ -15,7 +16,17 @@ import pytest
 
 ROOT = Path(__file__).resolve().parents[1]
 PACKAGES = ("autograd", "nn", "optim")
-TOP_LEVEL = {"pyproject.toml", "README.md", "LICENSE", "autograd", "nn", "optim", "tests", "notebooks", "bench"}
+TOP_LEVEL = {
+    "pyproject.toml",
+    "README.md",
+    "LICENSE",
+    "autograd",
+    "nn",
+    "optim",
+    "tests",
+    "notebooks",
+    "bench",
+}
 
 # Files that put whole systems together; they may name the other package, inside functions.
 ASSEMBLERS = {"nn/__main__.py", "nn/estimators.py", "nn/tune.py"}
@@ -34,10 +45,12 @@ def label(path: Path) -> str:
 
 
 def imports(path: Path) -> Iterator[tuple[str, int, bool]]:
-    """(first name of the imported package, line, inside a function) of every import in a file; a relative import counts
-    as one of the file's own package."""
+    """(first name of the imported package, line, inside a function) of every import in a file; a relative
+    import counts as one of the file's own package."""
     tree = ast.parse(path.read_text(encoding="utf-8"), str(path))
-    functions = [n for n in ast.walk(tree) if isinstance(n, ast.FunctionDef | ast.AsyncFunctionDef | ast.Lambda)]
+    functions = [
+        n for n in ast.walk(tree) if isinstance(n, ast.FunctionDef | ast.AsyncFunctionDef | ast.Lambda)
+    ]
     inside = {id(child) for function in functions for child in ast.walk(function)}
     for node in ast.walk(tree):
         if isinstance(node, ast.Import):
@@ -57,7 +70,11 @@ def test_top_level() -> None:
 @pytest.mark.parametrize("path", SOURCES, ids=label)
 def test_import_direction(path: Path) -> None:
     package = label(path).split("/")[0]
-    forbidden = {"tests", "notebooks", "bench"} | {"autograd": {"nn", "optim"}, "nn": {"optim"}, "optim": {"nn"}}[package]
+    forbidden = {"tests", "notebooks", "bench"} | {
+        "autograd": {"nn", "optim"},
+        "nn": {"optim"},
+        "optim": {"nn"},
+    }[package]
     for name, line, in_function in imports(path):
         if name in forbidden and not (label(path) in ASSEMBLERS and in_function and name in PACKAGES):
             pytest.fail(f"{label(path)}:{line} imports {name}")
@@ -65,11 +82,23 @@ def test_import_direction(path: Path) -> None:
 
 @pytest.mark.parametrize("path", SOURCES, ids=label)
 def test_heavy_imports_are_deferred(path: Path) -> None:
-    heavy = {"scipy", "graphviz", "pygraphviz", "matplotlib", "sklearn", "optuna", "mpi4py", "anywidget", "tqdm"}
+    heavy = {
+        "scipy",
+        "graphviz",
+        "pygraphviz",
+        "matplotlib",
+        "sklearn",
+        "optuna",
+        "mpi4py",
+        "anywidget",
+        "tqdm",
+    }
     if not label(path).startswith("autograd/kernels/"):
         heavy |= {"numba", "llvmlite"}
     if label(path).split("/")[0] != "autograd":
-        assert not [f"{label(path)}:{line}" for name, line, _ in imports(path) if name in ("numba", "llvmlite")]
+        assert not [
+            f"{label(path)}:{line}" for name, line, _ in imports(path) if name in ("numba", "llvmlite")
+        ]
     tree = ast.parse(path.read_text(encoding="utf-8"))
     typing_only = {
         child.lineno
@@ -92,14 +121,16 @@ def test_no_test_package() -> None:
 
 
 def test_autograd_is_ours() -> None:
-    """HIPS autograd is imported under the same name; where both are installed, an editable install of ours may lose."""
+    """HIPS autograd is imported under the same name; where both are installed, an editable install of ours
+    may lose."""
     import autograd
 
     assert Path(str(autograd.__file__)).resolve() == ROOT / "autograd" / "__init__.py"
 
 
 def test_submodules_leave_the_public_names() -> None:
-    """`import package.x` sets the attribute `x` of the package: a public function of that name would be lost."""
+    """`import package.x` sets the attribute `x` of the package: a public function of that name would be
+    lost."""
     roots = [importlib.import_module(name) for name in PACKAGES]
     before = {(root.__name__, name): getattr(root, name) for root in roots for name in root.__all__}
     for name in MODULES:
@@ -115,13 +146,19 @@ def test_import_is_light() -> None:
     heavy = "numba llvmlite scipy matplotlib sklearn graphviz pygraphviz optuna pandas tqdm IPython".split()
     code = f"import sys, autograd, nn, optim; print(*[m for m in {heavy} if m in sys.modules])"
     done = subprocess.run(
-        [sys.executable, "-W", "error", "-c", code], cwd=ROOT, capture_output=True, text=True, check=True, timeout=60
+        [sys.executable, "-W", "error", "-c", code],
+        cwd=ROOT,
+        capture_output=True,
+        text=True,
+        check=True,
+        timeout=60,
     )
     assert done.stdout.split() == []
 
 
 def op_name_uses(path: Path, names: set[str]) -> Iterator[str]:
-    """Lines where a file decides by an op's name: a string that is an op's name, compared, looked up or matched."""
+    """Lines where a file decides by an op's name: a string that is an op's name, compared, looked up or
+    matched."""
     for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"), str(path))):
         suspects: list[ast.AST] = []
         if isinstance(node, ast.Compare):
@@ -140,11 +177,11 @@ def op_name_uses(path: Path, names: set[str]) -> Iterator[str]:
 
 
 def test_engine_does_not_know_ops_by_name() -> None:
-    """What is special about an op is said in its declaration. Only ops/, kernels/ and the compiler's scalar table, which
-    maps scalar functions to kernels, may look at a name."""
-    from autograd.rule import registry
+    """What is special about an op is said in its declaration. Only ops/, kernels/ and the compiler's scalar
+    table, which maps scalar functions to kernels, may look at a name."""
+    from autograd.rule import OPS
 
-    names = set(registry)
+    names = set(OPS)
     assert {"add", "tanh", "matmul"} <= names
     allowed = ("autograd/ops/", "autograd/kernels/", "autograd/compiler/scalars.py")
     engine = [p for p in SOURCES if label(p).startswith("autograd/") and not label(p).startswith(allowed)]
