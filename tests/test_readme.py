@@ -1,0 +1,55 @@
+"""What README.md says is run: its examples, and the form of its two commands."""
+
+from __future__ import annotations
+
+import os
+import re
+import subprocess
+import sys
+import tomllib
+from pathlib import Path
+
+ROOT = Path(__file__).resolve().parents[1]
+README = (ROOT / "README.md").read_text(encoding="utf-8")
+
+
+def test_examples() -> None:
+    """In a process of its own: an example declares an op, which must not stay in the registry of other tests."""
+    done = subprocess.run(
+        [sys.executable, "-W", "error", "-m", "doctest", "README.md"],
+        cwd=ROOT,
+        env={**os.environ, "PYTHONPATH": str(ROOT), "PYTHONIOENCODING": "utf-8"},
+        capture_output=True,
+        text=True,
+        timeout=120,
+    )
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert len(re.findall(r"^>>> ", README, re.M)) > 20
+
+
+def test_quick_start_is_two_commands() -> None:
+    """Each makes the environment, installs extras that exist, and does its work."""
+    commands = re.findall(r"```bash\n(.*?)\n```", README.split("## Scalars first")[0], re.S)
+    assert len(commands) == 2
+    extras = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"][
+        "optional-dependencies"
+    ]
+    pattern = (
+        r'python3 -m venv \.venv && \.venv/bin/pip install -q -e "\.\[([\w,]+)\]" && '
+        r"\.venv/bin/python -m (nn train digits|pytest -q)"
+    )
+    for command, work in zip(commands, ("nn train digits", "pytest -q"), strict=True):
+        found = re.fullmatch(pattern, command)
+        assert found and found[2] == work, command
+        assert set(found[1].split(",")) <= set(extras)
+
+
+def test_files_named_exist() -> None:
+    """Every path in the table of the layout, and every relative link."""
+    layout = README.split("## Layout")[1].split("```")[1]
+    for folder in re.findall(r"^(\w+)/ ", layout, re.M):
+        assert (ROOT / folder).is_dir(), folder
+    for name in re.findall(r"\b(\w+\.py|\w+/) ", layout):
+        assert list(ROOT.glob(name)) or list(ROOT.glob(f"autograd/{name}")), name
+    for link in re.findall(r"\]\((?!https?:|#)([^)]+)\)", README):
+        assert (ROOT / link).exists(), link
