@@ -14,7 +14,7 @@ README = (ROOT / "README.md").read_text(encoding="utf-8")
 
 
 def test_examples() -> None:
-    """In a process of its own: an example declares an op, which must not stay in the registry of other tests."""
+    """In a process of its own: an example declares an op, which must not stay in the registry of others."""
     done = subprocess.run(
         [sys.executable, "-W", "error", "-m", "doctest", "README.md"],
         cwd=ROOT,
