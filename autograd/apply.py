@@ -1,0 +1,356 @@
+"""Calling an op: from its declaration to the function that users call, and the one place where nodes are made.
+
+`publish` gives each op its public function, its method and operator on `Tensor`, its place in the NumPy protocols and
+in the namespace over which rules run on Tensors. Ops of one or two arrays without settings, which are most calls of
+most programs, get a function with nothing in it but the work; all others, and all modes but plain recording, go through
+`apply`.
+"""
+
+from __future__ import annotations
+
+import inspect
+from collections.abc import Callable, Sequence
+from sys import _getframe
+from types import ModuleType
+from typing import Any
+
+import numpy
+
+from autograd.errors import (
+    ArgumentError,
+    AutogradError,
+    AxisError,
+    DTypeError,
+    IndexingError,
+    LinAlgError,
+    ShapeError,
+    UnsupportedError,
+    is_internal,
+    user_frame,
+    user_line,
+)
+from autograd.rule import OPS, Op, Plan, np
+from autograd.tape import Node, mode, tick
+from autograd.tensor import Tensor
+
+__all__ = ["METHODS", "ROUTES", "apply", "composite", "namespace", "operand", "publish", "record"]
+
+ndarray = numpy.ndarray
+Call = Callable[..., Any]
+EMPTY: dict[str, Any] = {}
+REQUIRED = inspect.Parameter.empty
+
+ROUTES: dict[Any, Call] = {}
+"""NumPy function -> ours: what the NumPy protocols look up."""
+
+METHODS: dict[str, Call] = {}
+"""Methods of Tensor that come from ops."""
+
+_NAMESPACE = ModuleType("ops", "NumPy's names bound to the registered ops: where rules run on Tensors.")
+
+_DUNDERS = {"+": "add", "-": "sub", "×": "mul", "/": "truediv", "^": "pow", "@": "matmul", "%": "mod", "//": "floordiv"}
+_UNARY_DUNDERS = {"−": "__neg__", "|·|": "__abs__", "+·": "__pos__", "¬": "__invert__"}
+_COMPARISONS = {"<": "__lt__", "≤": "__le__", ">": "__gt__", "≥": "__ge__", "=": "__eq__", "≠": "__ne__",
+                "∧": "__and__", "∨": "__or__", "⊻": "__xor__"}  # fmt: skip
+
+_RAW = frozenset({float, int, bool, complex, numpy.float64, numpy.float32, numpy.float16, numpy.longdouble, numpy.int64,
+                  numpy.int32, numpy.int16, numpy.int8, numpy.uint8, numpy.uint16, numpy.uint32, numpy.uint64, numpy.bool_,
+                  numpy.complex64, numpy.complex128})  # fmt: skip
+
+
+def namespace() -> ModuleType:
+    """NumPy, with every function that is a registered op replaced by that op."""
+    if "pi" not in _NAMESPACE.__dict__:
+        _NAMESPACE.__dict__.update({k: v for k, v in vars(np).items() if k not in _NAMESPACE.__dict__})
+    return _NAMESPACE
+
+
+# ---- making nodes ------------------------------------------------------------------------------------------------------
+
+
+def record(plan: Plan, inputs: tuple[Node | None, ...], saved: tuple[Any, ...], y: Any,
+           settings: dict[str, Any] = EMPTY, consts: dict[int, Any] | None = None) -> Tensor:  # fmt: skip
+    """The one function that makes nodes: a Tensor for y, with a node that remembers how y came about."""
+    node = _new(Node)
+    node.plan = plan
+    node.inputs = inputs
+    node.saved = saved
+    node.settings = settings
+    node.consts = consts
+    node.tick = tick()
+    node.shape = y.shape
+    node.dtype = y.dtype
+    node.extra = None
+    frame = _getframe(2)
+    code = frame.f_code
+    if is_internal(code.co_filename):
+        outer = user_frame(frame)
+        if outer is not None:
+            frame, code = outer, outer.f_code
+    node.code = code
+    node.instruction = frame.f_lasti
+    out = _new(Tensor)
+    out._data = y
+    out._node = node
+    return out  # type: ignore[no-any-return]
+
+
+_new: Any = object.__new__
+
+
+def operand(x: Any) -> Any:
+    """A non-Tensor argument as something that NumPy computes with; raises on what it would turn into objects."""
+    kind = type(x)
+    if kind in _RAW:
+        return x
+    if isinstance(x, numpy.ma.MaskedArray):
+        raise DTypeError("a masked array would lose its mask here. Fill it first: a.filled(value).")
+    if isinstance(x, ndarray | numpy.generic | list | tuple | float | int):
+        try:
+            array = numpy.asarray([_plain(v) for v in x] if kind in (list, tuple) else x)
+        except ValueError as error:
+            raise ShapeError(f"{error}. A nested list must have rows of equal length. ({user_line()})") from None
+        if array.dtype.kind in "biufc":
+            return array if array.dtype.isnative else array.astype(array.dtype.newbyteorder("="))
+        raise DTypeError(f"an array of dtype {array.dtype} has no derivative; use a float dtype. ({user_line()})")
+    if hasattr(x, "__traced__"):
+        return x
+    raise DTypeError(f"expected a Tensor, an array or a number, got {type(x).__name__}: {x!r:.60}. ({user_line()})")
+
+
+def _plain(v: Any) -> Any:
+    if isinstance(v, Tensor):
+        return numpy.asarray(v.numpy() if v._node is None else v.__array__())
+    return [_plain(w) for w in v] if isinstance(v, list | tuple) else v
+
+
+def apply(op: Op, arguments: Sequence[Any], settings: dict[str, Any] = EMPTY) -> Any:
+    """Run an op on any mixture of Tensors, arrays and numbers, and record it if something in it requires a gradient."""
+    arrays = [a._data if isinstance(a, Tensor) else operand(a) for a in arguments]
+    if mode.capture is not None:
+        arrays = [mode.capture.lift(a, x) for a, x in zip(arguments, arrays, strict=True)]
+        forward = op.forward(mode.capture.namespace)
+    else:
+        forward = op.forward()
+    try:
+        y = forward(*arrays, **settings)
+    except Exception as error:
+        y = failed(op, arrays, settings, error)
+    if type(y) is not ndarray and mode.capture is None:
+        y = numpy.asarray(y)
+    nodes = tuple(a._node if isinstance(a, Tensor) else None for a in arguments)
+    wanted: tuple[int, ...] = ()
+    if mode.record and op.kind != "constant":
+        differentiable = op.differentiable
+        wanted = tuple(i for i, n in enumerate(nodes) if n is not None and differentiable[0 if op.variadic else i])
+    if not wanted:
+        return _viewed(op, arguments, settings, Tensor._wrap(y))
+    plan = op.plan(wanted, len(nodes))
+    consts = {i: a for i, (a, n) in enumerate(zip(arguments, nodes, strict=True)) if n is None}
+    out = record(plan, nodes, plan.save(*arrays, y), y, settings, consts or None)
+    return _viewed(op, arguments, settings, out)
+
+
+def _viewed(op: Op, arguments: Sequence[Any], settings: dict[str, Any], out: Tensor) -> Tensor:
+    if op.view and isinstance(arguments[0], Tensor) and type(out._data) is ndarray and out._data.base is not None:
+        from autograd.inplace import link
+
+        link(arguments[0], op, settings, out)
+    return out
+
+
+def failed(op: Op, arrays: Sequence[Any], settings: dict[str, Any], error: Exception) -> Any:
+    """What to do when NumPy raised: compute on under NaN and inf semantics, or say what is wrong in our words."""
+    if isinstance(error, FloatingPointError | RuntimeWarning | numpy.exceptions.ComplexWarning):
+        import warnings
+
+        with numpy.errstate(all="ignore"), warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            return op.forward()(*arrays, **settings)
+    if isinstance(error, AutogradError | MemoryError | KeyboardInterrupt):
+        raise error
+    shapes = " and ".join(str(numpy.shape(a)) if not hasattr(a, "__traced__") else str(a.shape) for a in arrays)
+    given = "".join(f", {k}={v!r:.60}" for k, v in settings.items() if v is not op.settings.get(k))
+    text = str(error).split("\n")[0].rstrip(".")
+    message = f"{op.name}: {text} (operands of shape {shapes}{given}) at {user_line()}."
+    if isinstance(error, numpy.exceptions.AxisError):
+        raise AxisError(message) from None
+    if isinstance(error, IndexError):
+        raise IndexingError(message) from None
+    if isinstance(error, numpy.linalg.LinAlgError):
+        raise LinAlgError(message) from None
+    if isinstance(error, ValueError):
+        raise ShapeError(message + " Check the shapes, and reshape or index one operand.") from None
+    if isinstance(error, TypeError):
+        raise DTypeError(message) from None
+    raise error
+
+
+# ---- public functions --------------------------------------------------------------------------------------------------
+
+
+def _unary(op: Op) -> Call:
+    forward = op.forward()
+    plan = op.plan((0,), 1) if op.kind != "constant" and op.differentiable[0] else None
+    only_y = plan is not None and plan.saved == ("y",)
+    save = plan.save if plan is not None else None
+
+    def call(x: Any, /) -> Any:
+        if plan is None or not mode.plain or not isinstance(x, Tensor) or x._node is None:
+            return apply(op, (x,))
+        array = x._data
+        try:
+            y = forward(array)
+        except Exception as error:
+            y = failed(op, (array,), EMPTY, error)
+        if type(y) is not ndarray:
+            y = numpy.asarray(y)
+        return record(plan, (x._node,), (y,) if only_y else save(array, y), y)  # type: ignore[misc]
+
+    return call
+
+
+def _binary(op: Op) -> Call:
+    if op.kind == "constant" or not all(op.differentiable):
+        return lambda a, b, /: apply(op, (a, b))
+    forward = op.forward()
+    both, left, right = op.plan((0, 1), 2), op.plan((0,), 2), op.plan((1,), 2)
+    save_both, save_left, save_right = both.save, left.save, right.save
+
+    def call(a: Any, b: Any, /) -> Any:
+        if not mode.plain:
+            return apply(op, (a, b))
+        if isinstance(a, Tensor):
+            x, above = a._data, a._node
+        else:
+            x, above = a if type(a) in _RAW else operand(a), None
+        if isinstance(b, Tensor):
+            z, beside = b._data, b._node
+        else:
+            z, beside = b if type(b) in _RAW else operand(b), None
+        try:
+            y = forward(x, z)
+        except Exception as error:
+            y = failed(op, (x, z), EMPTY, error)
+        if type(y) is not ndarray:
+            y = numpy.asarray(y)
+        if above is None:
+            if beside is None:
+                return Tensor._wrap(y)
+            return record(right, (None, beside), save_right(x, z, y), y, EMPTY, {0: a})
+        if beside is None:
+            return record(left, (above, None), save_left(x, z, y), y, EMPTY, {1: b})
+        return record(both, (above, beside), save_both(x, z, y), y)
+
+    return call
+
+
+def _general(op: Op) -> Call:
+    count, names, defaults = len(op.arrays), tuple(op.settings), op.settings
+
+    def call(*args: Any, **given: Any) -> Any:
+        if op.variadic:
+            if not args:
+                raise ArgumentError(f"{op.name} takes a sequence of arrays. ({user_line()})")
+            arrays = tuple(args[0])
+            if not arrays:
+                raise ShapeError(f"{op.name} got an empty sequence: there is nothing to join. ({user_line()})")
+            rest = args[1:]
+        else:
+            arrays, rest = args[:count], args[count:]
+            if len(arrays) < count:
+                arrays += tuple(given.pop(n) for n in op.arrays[len(arrays) :] if n in given)
+            if len(arrays) < count or len(rest) > len(names):
+                expected = ", ".join((*op.arrays, *names))
+                raise DTypeError(f"{op.name}({expected}) got {len(args)} arguments. ({user_line()})")
+        settings = {**defaults, **dict(zip(names, rest, strict=False)), **given}
+        if len(settings) > len(defaults):
+            settings = _unknown(op, settings)
+        missing = [n for n in names if settings[n] is REQUIRED]
+        if missing:
+            raise DTypeError(f"{op.name} needs {', '.join(missing)}. ({user_line()})")
+        return apply(op, arrays, settings)
+
+    return call
+
+
+def _unknown(op: Op, settings: dict[str, Any]) -> dict[str, Any]:
+    extra = {k: v for k, v in settings.items() if k not in op.settings}
+    blank = {k for k, v in extra.items() if v is None or v is numpy._NoValue}  # type: ignore[attr-defined]
+    extra = {k: v for k, v in extra.items() if k not in blank}
+    if extra:
+        takes = ", ".join(op.settings) or "no settings"
+        raise UnsupportedError(
+            f"{op.name} does not take {', '.join(f'{k}=' for k in extra)} (it takes {takes}). "
+            f"Leave it out, and cast or write the result afterwards. ({user_line()})"
+        )
+    return {k: v for k, v in settings.items() if k in op.settings}
+
+
+def _aliases(name: str) -> list[Any]:
+    found = [getattr(numpy, name, None), getattr(numpy.linalg, name, None), getattr(numpy.fft, name, None)]
+    return [f for f in found if callable(f) and not isinstance(f, type)]
+
+
+def publish(op: Op) -> Call:
+    """Make the public function of an op and enter it everywhere that it is found by."""
+    if not op.settings and not op.variadic and len(op.arrays) <= 2:
+        call = (_unary if len(op.arrays) == 1 else _binary)(op)
+    else:
+        call = _general(op)
+    call.__name__ = call.__qualname__ = op.name
+    call.__doc__ = op.function.__doc__
+    call.__module__ = op.function.__module__
+    call.__wrapped__ = op.function  # type: ignore[attr-defined]
+    call.op = op  # type: ignore[attr-defined]
+    op.call = call
+    _enter(op.name, call, single=len(op.arrays) >= 1)
+    if op.operator is not None:
+        _operators(op, call)
+    return call
+
+
+def _enter(name: str, call: Call, single: bool = True) -> None:
+    _NAMESPACE.__dict__[name] = call
+    for function in _aliases(name):
+        ROUTES[function] = call
+    if single and name not in METHODS and not hasattr(Tensor, name):
+        METHODS[name] = call
+        setattr(Tensor, name, call)
+
+
+def _operators(op: Op, call: Call) -> None:
+    sign = op.operator or ""
+    if len(op.arrays) == 1:
+        setattr(Tensor, _UNARY_DUNDERS[sign], call)
+    elif sign in _COMPARISONS:
+        setattr(Tensor, _COMPARISONS[sign], call)
+    else:
+        setattr(Tensor, f"__{_DUNDERS[sign]}__", call)
+        setattr(Tensor, f"__r{_DUNDERS[sign]}__", lambda b, a: call(a, b))
+        setattr(Tensor, f"__i{_DUNDERS[sign]}__", _augmented(call))
+
+
+def _augmented(call: Call) -> Call:
+    def inplace(a: Tensor, b: Any) -> Tensor:
+        from autograd.inplace import augment
+
+        return augment(a, call, b)
+
+    return inplace
+
+
+def composite(*names: str, method: bool = True) -> Callable[[Call], Call]:
+    """Enter a function that is composed of ops everywhere that an op is found by, under its own name and `names`."""
+
+    def decorate(function: Call) -> Call:
+        for name in (function.__name__, *names):
+            _enter(name, function, single=method)
+        return function
+
+    return decorate
+
+
+def registered() -> dict[str, Call]:
+    """Every public function by name, ops and composites."""
+    return {k: v for k, v in _NAMESPACE.__dict__.items() if k in OPS or hasattr(v, "__code__") and k in METHODS}

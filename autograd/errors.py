@@ -1,0 +1,101 @@
+"""The library's own exceptions, each derived from the built-in that people expect.
+
+Every message says what happened (with names, shapes and values), where in the user's code, and what to do.
+"""
+
+from __future__ import annotations
+
+import sys
+from functools import cache
+from pathlib import Path
+from types import CodeType, FrameType
+
+__all__ = [
+    "ArgumentError", "AutogradError", "AxisError", "DTypeError", "FileError", "FormatError", "GraphError",
+    "IndexingError", "LinAlgError", "NotFoundError", "ShapeError", "UnsupportedError", "user_line",
+]  # fmt: skip
+
+
+class AutogradError(Exception):
+    """The base of every error that this library raises on purpose."""
+
+
+class ShapeError(AutogradError, ValueError):
+    """Shapes that do not fit each other."""
+
+
+class ArgumentError(AutogradError, ValueError):
+    """An argument with a value that makes no sense; the message carries the value."""
+
+
+class DTypeError(AutogradError, TypeError):
+    """An object or a dtype that an operation cannot take."""
+
+
+class UnsupportedError(AutogradError, TypeError):
+    """A NumPy call that has no derivative here; the message names the nearest one that has."""
+
+
+class GraphError(AutogradError, RuntimeError):
+    """Something is wrong with the recorded graph: none there, already freed, or changed behind its back."""
+
+
+class AxisError(AutogradError, ValueError, IndexError):
+    """An axis that the array does not have, or has twice."""
+
+
+class IndexingError(AutogradError, IndexError):
+    """An index out of bounds, of the wrong length, or of the wrong kind."""
+
+
+class LinAlgError(AutogradError, ValueError):
+    """A matrix for which the answer does not exist."""
+
+
+class FileError(AutogradError, OSError):
+    """A file that cannot be read or written; the message carries the path."""
+
+
+class FormatError(AutogradError, ValueError):
+    """A file whose content is not what it should be."""
+
+
+class NotFoundError(AutogradError, ValueError):
+    """A name that nothing answers to; the message carries the nearest names."""
+
+
+_ROOTS = tuple(str(Path(__file__).parent.parent / package) + "/" for package in ("autograd", "nn", "optim"))
+
+
+@cache
+def is_internal(filename: str) -> bool:
+    """Whether a source file is one of the library's own, so that the user's line is further up the stack."""
+    return filename.startswith(_ROOTS) or filename.startswith("<wengert")
+
+
+def user_frame(frame: FrameType | None) -> FrameType | None:
+    """The innermost frame, from `frame` outwards, that is not the library's own."""
+    while frame is not None and is_internal(frame.f_code.co_filename):
+        frame = frame.f_back
+    return frame
+
+
+def line_of(code: CodeType | None, instruction: int) -> str | None:
+    """``file.py:12`` for a code object and an instruction offset."""
+    if code is None:
+        return None
+    line = code.co_firstlineno
+    for start, end, number in code.co_lines():
+        if start <= instruction < end and number is not None:
+            line = number
+    return f"{Path(code.co_filename).name}:{line}"
+
+
+def user_line() -> str:
+    """``file.py:12`` of the innermost line outside the library, for use in messages.
+
+    >>> user_line().startswith("<doctest")
+    True
+    """
+    frame = user_frame(sys._getframe(1))
+    return "your code" if frame is None else line_of(frame.f_code, frame.f_lasti) or "your code"

@@ -1,0 +1,137 @@
+"""Writing into tensors, and views that see it.
+
+A view shares its base's storage, so the values agree by themselves; what has to be kept right is the graph. A view
+knows the tensor that it views and the *path* of view ops from there; the base knows its living views. A recorded write
+gives the base a new node (the op ``write``), and every view a fresh node that reads along its path from the new base.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+from weakref import ref
+
+import numpy
+
+from autograd.apply import apply, operand, record
+from autograd.errors import ArgumentError, AutogradError, DTypeError, GraphError, ShapeError, user_line
+from autograd.rule import OPS, Op
+from autograd.tape import Leaf, mode, writes
+from autograd.tensor import Tensor, wrap
+
+__all__ = ["assign", "augment", "link"]
+
+Path = tuple[tuple[Op, dict[str, Any]], ...]
+
+
+def link(base: Tensor, op: Op, settings: dict[str, Any], view: Tensor) -> None:
+    """Remember that `view` looks into the storage of `base`."""
+    root, path = getattr(base, "_view", (base, ()))
+    view._view = (root, (*path, (op, settings)))
+    if isinstance(root._node, Leaf):
+        return  # such a tensor is only ever written under no_grad, which changes no graph
+    views: list[ref[Tensor]] = getattr(root, "_views", None) or []
+    if len(views) >= 8 and len(views) & (len(views) - 1) == 0:  # at powers of two: drop the dead, amortised
+        views[:] = [v for v in views if v() is not None]
+    views.append(ref(view))
+    root._views = views
+
+
+def assign(target: Tensor, index: Any, value: Any) -> None:
+    """``target[index] = value``, recorded when either side requires a gradient."""
+    root, path = getattr(target, "_view", (target, ()))
+    if mode.capture is not None and not isinstance(value, Tensor):
+        value = wrap(numpy.asarray(operand(value)))
+    source = value._data if isinstance(value, Tensor) else operand(value)
+    above = value._node if isinstance(value, Tensor) else None
+    if mode.record and isinstance(root._node, Leaf):
+        raise GraphError(
+            f"a leaf that requires a gradient{_called(root)} cannot be written in place while operations are recorded. "
+            f"Write under `with no_grad():`, or on a copy: x = x * 1. ({user_line()})"
+        )
+    index = plain_index(index)
+    if getattr(source, "dtype", None) is not None and source.dtype.kind == "c" and target.dtype.kind != "c":
+        raise DTypeError(f"writing complex values into {target.dtype} would lose the imaginary part. ({user_line()})")
+    if mode.capture is not None:
+        mode.capture.write(target, root, path, index, source)
+        return
+    array = target._data
+    if not array.flags.writeable:
+        raise ArgumentError(f"the array of this tensor is read-only. Write to a copy: Tensor(t). ({user_line()})")
+    try:
+        array[index] = source
+    except IndexError as error:
+        raise _worded(error, target, source, index) from None
+    except (ValueError, TypeError) as error:
+        if isinstance(error, AutogradError):
+            raise
+        raise _worded(error, target, source, index) from None
+    writes.note(array, user_line())
+    if not mode.record or (root._node is None and above is None):
+        return
+    write = OPS["write"]
+    settings = {"path": path if index is ... else (*path, (OPS["getitem"], {"index": index}))}
+    wanted = tuple(i for i, n in enumerate((root._node, above)) if n is not None)
+    consts = {1: value} if above is None else None
+    root._node = record(write.plan(wanted, 2), (root._node, above), (), root._data, settings, consts)._node
+    for reference in getattr(root, "_views", ()):
+        view = reference()
+        if view is not None:
+            fresh = wrap(root._data, root._node)
+            for op, how in view._view[1]:
+                fresh = apply(op, (fresh,), how)
+            view._node = fresh._node
+
+
+def augment(target: Tensor, call: Callable[[Any, Any], Any], value: Any) -> Tensor:
+    """``target op= value``.
+
+    Outside of any graph it writes into the array. Inside one, a tensor that shares its storage with nobody simply
+    becomes the new value: what earlier ops saved of the old one stays as it was.
+    """
+    if mode.record and isinstance(target._node, Leaf):
+        assign(target, ..., value)  # raises, with the way out
+    result = call(target, value)
+    if result.shape != target.shape:
+        raise ShapeError(f"the result has shape {result.shape}, and does not fit in place into {target.shape}. ({user_line()})")
+    if not numpy.can_cast(result.dtype, target.dtype, "same_kind"):
+        raise DTypeError(f"a result of dtype {result.dtype} does not fit in place into {target.dtype}. ({user_line()})")
+    alone = (
+        mode.capture is None and result._node is not None and target._data.base is None
+        and not hasattr(target, "_view") and not any(v() is not None for v in getattr(target, "_views", ()))
+    )  # fmt: skip
+    if alone:
+        if result.dtype != target.dtype:
+            result = result.astype(target.dtype)
+        name = target.name
+        target._data, target._node = result._data, result._node
+        if name is not None:
+            target.name = name
+    else:
+        assign(target, ..., result)
+    return target
+
+
+def plain_index(index: Any) -> Any:
+    """An index with its Tensors replaced by arrays."""
+    if isinstance(index, tuple):
+        return tuple(plain_index(i) for i in index)
+    if isinstance(index, Tensor):
+        if index._node is not None or index.dtype.kind not in "iub":
+            raise DTypeError(f"an index must hold integers or booleans, not {index.dtype}. ({user_line()})")
+        return index._data
+    if isinstance(index, list):
+        return numpy.asarray(index, dtype=numpy.intp if not index else None)
+    return index
+
+
+def _called(t: Tensor) -> str:
+    return f", {t.name!r}," if t.name else ""
+
+
+def _worded(error: Exception, target: Tensor, source: Any, index: Any) -> Exception:
+    from autograd.errors import IndexingError
+
+    kind = IndexingError if isinstance(error, IndexError) else ShapeError if isinstance(error, ValueError) else DTypeError
+    shape = getattr(source, "shape", ())
+    return kind(f"cannot write shape {shape} into x[{index!r:.40}] of shape {target.shape}: {error} ({user_line()})")

@@ -1,0 +1,93 @@
+"""Reading and writing at indices."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy
+
+from autograd.apply import composite
+from autograd.errors import IndexingError, user_line
+from autograd.inplace import plain_index
+from autograd.rule import linear, np, primitive
+from autograd.tensor import Tensor
+
+
+@linear(lambda g, shape, index: np.scatter_add(g, index, shape), label="[·]", view=True)
+def getitem(x, /, index):
+    """The elements of x at an index; what was read twice gets both gradients."""
+    return np.getitem(x, index)
+
+
+@linear(lambda g, index: np.getitem(g, index), label="scatter +")
+def scatter_add(x, /, index, shape):
+    """Zeros of a shape with x added at an index."""
+    return np.scatter_add(x, index, shape)
+
+
+@primitive(vjp=(lambda g, path: np.write(g, 0, path), lambda g, path: region(g, path)),
+           jvp=(lambda t, path: np.write(t, 0, path), lambda t, y, path: np.write(np.zeros_like(y), t, path)), label="[·]←")  # fmt: skip
+def write(x, v, /, path):
+    """x with v written to the place that a path of views leads to."""
+    return np.write(x, v, path)
+
+
+def region(a: Any, path: Any) -> Any:
+    """The place in a that a path of views leads to."""
+    for op, settings in path:
+        a = getattr(np, op.name)(a, **settings)
+    return a
+
+
+@composite("take_along_axis_", method=False)
+def take_along_axis(x: Any, indices: Any, axis: int = -1) -> Any:
+    """The elements of x that an index array of the same rank picks along an axis."""
+    indices = plain_index(indices)
+    axis = axis % indices.ndim
+    grid = [numpy.arange(n).reshape((1,) * k + (n,) + (1,) * (indices.ndim - k - 1)) for k, n in enumerate(indices.shape)]
+    grid[axis] = indices
+    return x[tuple(grid)]
+
+
+@composite()
+def take(x: Any, indices: Any, axis: int | None = None) -> Any:
+    """The elements of x at indices along an axis (of the flattened array if None)."""
+    indices = plain_index(indices)
+    if axis is None:
+        return x.reshape((-1,))[indices]
+    return x[(*(slice(None),) * (axis % x.ndim), indices)]
+
+
+@composite()
+def sort(x: Any, axis: int = -1) -> Any:
+    """The elements in increasing order along an axis; the gradient follows each. Ties keep their order."""
+    order = numpy.argsort(x.data, axis=axis, kind="stable")
+    return take_along_axis(x, order, axis)
+
+
+@composite()
+def diagonal(x: Any, offset: int = 0, axis1: int = 0, axis2: int = 1) -> Any:
+    """The diagonal of a matrix, or of the last but named axes of a stack."""
+    n, m = x.shape[axis1], x.shape[axis2]
+    rows = numpy.arange(max(0, min(n + min(offset, 0), m - max(offset, 0)))) - min(offset, 0)
+    x = x.transpose([k for k in range(x.ndim) if k not in (axis1 % x.ndim, axis2 % x.ndim)] + [axis1 % x.ndim, axis2 % x.ndim])
+    return x[(..., rows, rows + offset)]
+
+
+@composite()
+def trace(x: Any) -> Any:
+    """The sum of the diagonal."""
+    return diagonal(x).sum(axis=-1)
+
+
+def _getitem(x: Tensor, index: Any) -> Any:
+    index = plain_index(index)
+    for part in index if isinstance(index, tuple) else (index,):
+        if isinstance(part, float) or getattr(getattr(part, "dtype", None), "kind", "i") in "fc":
+            raise IndexingError(f"an index must be an integer, a slice, a mask or an integer array, got {part!r:.40}. ({user_line()})")
+    if isinstance(index, numpy.ndarray):
+        index = index.copy() if index.base is None else numpy.array(index)
+    return getitem(x, index)
+
+
+Tensor.__getitem__ = _getitem  # type: ignore[method-assign]

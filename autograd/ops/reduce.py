@@ -1,0 +1,159 @@
+"""Reductions and scans along axes."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy
+
+from autograd.apply import ROUTES, composite
+from autograd.rule import linear, np, primitive
+
+
+def expand(g: Any, shape: tuple[int, ...], axis: Any, keepdims: bool) -> Any:
+    """A reduced array spread back over the axes that were reduced."""
+    if axis is not None and not keepdims:
+        g = np.expand_dims(g, axis)
+    return np.broadcast_to(g, shape)
+
+
+def kept(y: Any, axis: Any, keepdims: bool) -> Any:
+    """A reduced array with its reduced axes of length 1, to meet the unreduced one."""
+    return y if axis is None or keepdims else np.expand_dims(y, axis)
+
+
+def length(shape: tuple[int, ...], axis: Any) -> int:
+    """The number of elements that one result was reduced from."""
+    n = 1
+    for k in range(len(shape)) if axis is None else axis if isinstance(axis, tuple) else (axis,):
+        n *= shape[k]
+    return n
+
+
+@linear(lambda g, shape, axis, keepdims: expand(g, shape, axis, keepdims), label="Σ")
+def sum(x, /, axis=None, keepdims=False):
+    """Sum over axes, y = Σ x; dy/dx = 1."""
+    return np.sum(x, axis=axis, keepdims=keepdims)
+
+
+@linear(lambda g, shape, axis, keepdims: expand(g / length(shape, axis), shape, axis, keepdims))
+def mean(x, /, axis=None, keepdims=False):
+    """Mean over axes, y = Σ x / n; dy/dx = 1/n."""
+    return np.mean(x, axis=axis, keepdims=keepdims)
+
+
+def at_extreme(x: Any, y: Any, axis: Any, keepdims: bool) -> Any:
+    """Weights that pick the extreme elements; ties share equally."""
+    hit = np.equal(x, kept(y, axis, keepdims))
+    return hit / np.maximum(np.sum(hit, axis=axis, keepdims=True), 1)
+
+
+@primitive(vjp=lambda g, y, x, axis, keepdims: kept(g, axis, keepdims) * at_extreme(x, y, axis, keepdims),
+           jvp=lambda t, y, x, axis, keepdims: np.sum(t * at_extreme(x, y, axis, keepdims), axis=axis, keepdims=keepdims))  # fmt: skip
+def max(x, /, axis=None, keepdims=False):
+    """Largest element over axes; the gradient goes to it, shared equally at a tie. NaN propagates."""
+    return np.max(x, axis=axis, keepdims=keepdims)
+
+
+@primitive(vjp=lambda g, y, x, axis, keepdims: kept(g, axis, keepdims) * at_extreme(x, y, axis, keepdims),
+           jvp=lambda t, y, x, axis, keepdims: np.sum(t * at_extreme(x, y, axis, keepdims), axis=axis, keepdims=keepdims))  # fmt: skip
+def min(x, /, axis=None, keepdims=False):
+    """Smallest element over axes; the gradient goes to it, shared equally at a tie. NaN propagates."""
+    return np.min(x, axis=axis, keepdims=keepdims)
+
+
+def others(x: Any, axis: Any) -> Any:
+    """For each element the product of all the others along the axes, right also where elements are 0."""
+    zero = np.equal(x, 0)
+    zeros = np.sum(zero, axis=axis, keepdims=True)
+    rest = np.prod(np.where(zero, 1, x), axis=axis, keepdims=True)
+    alone = np.where(np.equal(zeros, 0), rest / np.where(zero, 1, x), 0)
+    return np.where(np.logical_and(zero, np.equal(zeros, 1)), rest, alone)
+
+
+@primitive(vjp=lambda g, x, axis, keepdims: kept(g, axis, keepdims) * others(x, axis),
+           jvp=lambda t, x, axis, keepdims: np.sum(t * others(x, axis), axis=axis, keepdims=keepdims), label="Π")  # fmt: skip
+def prod(x, /, axis=None, keepdims=False):
+    """Product over axes, y = Π x; dy/dxᵢ = the product of the others, right also at zeros."""
+    return np.prod(x, axis=axis, keepdims=keepdims)
+
+
+def centred(x: Any, axis: Any) -> Any:
+    """x minus its mean over the axes."""
+    return x - np.mean(x, axis=axis, keepdims=True)
+
+
+@primitive(vjp=lambda g, x, shape, axis, ddof, keepdims: kept(g, axis, keepdims) * centred(x, axis) * (2 / freedom(shape, axis, ddof)),
+           jvp=lambda t, x, shape, axis, ddof, keepdims:
+               np.sum(t * centred(x, axis), axis=axis, keepdims=keepdims) * (2 / freedom(shape, axis, ddof)))  # fmt: skip
+def var(x, /, axis=None, ddof=0, keepdims=False):
+    """Variance over axes, y = Σ (x − x̄)² / (n − ddof); dy/dx = 2(x − x̄)/(n − ddof)."""
+    return np.var(x, axis=axis, ddof=ddof, keepdims=keepdims)
+
+
+def freedom(shape: tuple[int, ...], axis: Any, ddof: int) -> float:
+    """n − ddof; NaN where nothing is left, as NumPy has it."""
+    n = length(shape, axis) - ddof
+    return n if n > 0 else float("nan")
+
+
+def direction(x: Any, y: Any, shape: tuple[int, ...], axis: Any, ddof: int, keepdims: bool) -> Any:
+    """(x − x̄)/((n − ddof)·y), and 0 where the deviation is 0."""
+    scale = kept(y, axis, keepdims) * freedom(shape, axis, ddof)
+    return np.where(np.equal(scale, 0), 0, centred(x, axis) / np.where(np.equal(scale, 0), 1, scale))
+
+
+@primitive(vjp=lambda g, y, x, shape, axis, ddof, keepdims: kept(g, axis, keepdims) * direction(x, y, shape, axis, ddof, keepdims),
+           jvp=lambda t, y, x, shape, axis, ddof, keepdims:
+               np.sum(t * direction(x, y, shape, axis, ddof, keepdims), axis=axis, keepdims=keepdims))  # fmt: skip
+def std(x, /, axis=None, ddof=0, keepdims=False):
+    """Standard deviation over axes, y = √var; dy/dx = (x − x̄)/((n − ddof)·y), 0 where y = 0."""
+    return np.std(x, axis=axis, ddof=ddof, keepdims=keepdims)
+
+
+def finite(m: Any) -> Any:
+    """m with 0 in place of what is not finite."""
+    return np.where(np.isfinite(m), m, 0)
+
+
+def shares(x: Any, y: Any, axis: Any, keepdims: bool) -> Any:
+    """The softmax of x from its logsumexp: eˣ⁻ʸ, and 0 where everything is −inf."""
+    return np.exp(x - finite(kept(y, axis, keepdims)))
+
+
+@primitive(vjp=lambda g, y, x, axis, keepdims: kept(g, axis, keepdims) * shares(x, y, axis, keepdims),
+           jvp=lambda t, y, x, axis, keepdims: np.sum(t * shares(x, y, axis, keepdims), axis=axis, keepdims=keepdims))  # fmt: skip
+def logsumexp(x, /, axis=None, keepdims=False):
+    """y = ln Σ eˣ without overflow; dy/dx = eˣ⁻ʸ. Of −inf alone, −inf with gradient 0."""
+    top = finite(np.max(x, axis=axis, keepdims=True))
+    y = np.log(np.sum(np.exp(x - top), axis=axis, keepdims=True)) + top
+    return y if keepdims else np.reshape(y, dropped(y.shape, axis))
+
+
+def dropped(shape: tuple[int, ...], axis: Any) -> tuple[int, ...]:
+    """A shape without the axes that were reduced."""
+    if axis is None:
+        return ()
+    gone = {k % len(shape) for k in (axis if isinstance(axis, tuple) else (axis,))}
+    return tuple(n for k, n in enumerate(shape) if k not in gone)
+
+
+@linear(lambda g, shape, axis: np.reshape(
+    np.flip(np.cumsum(np.flip(g, axis if axis is not None else 0), axis=axis), axis if axis is not None else 0), shape))
+def cumsum(x, /, axis=None):
+    """Running sum along an axis (of the flattened array if None); dyⱼ/dxᵢ = 1 for i ≤ j."""
+    return np.cumsum(x, axis=axis)
+
+
+for _ufunc, _reduction in ((numpy.add, sum), (numpy.maximum, max), (numpy.minimum, min), (numpy.multiply, prod),
+                           (numpy.logaddexp, logsumexp)):  # fmt: skip
+    ROUTES[_ufunc, "reduce"] = lambda x, axis=0, keepdims=False, _f=_reduction, **_: _f(x, axis=axis, keepdims=keepdims)
+
+
+@composite()
+def ptp(x: Any, axis: Any = None, keepdims: bool = False) -> Any:
+    """Range over axes, max − min."""
+    return max(x, axis=axis, keepdims=keepdims) - min(x, axis=axis, keepdims=keepdims)
+
+
+ROUTES[numpy.amax], ROUTES[numpy.amin] = max, min

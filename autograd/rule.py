@@ -1,0 +1,359 @@
+"""How an op is declared: forward, derivative and documentation in one paragraph.
+
+    @elementwise(lambda y: 1 - y * y)
+    def tanh(x, /):
+        '''Hyperbolic tangent, y = tanh x; dy/dx = 1 - y².'''
+        return np.tanh(x)
+
+Parameters before the ``/`` are arrays; those after it are *settings* (an axis, a shape). A derivative rule names the
+values that it needs, and these are what a node saves: ``y`` the output, the arrays by their own names, settings by
+theirs, and ``shape`` for the shape of the input in question. There are four kinds of op:
+
+``elementwise``     states a partial derivative for each array; vjp = g·d and jvp = t·d follow
+``linear``          linear in each array; states itself and its transpose, the jvp is the op itself
+``primitive``       states vjp and jvp side by side
+``constant``        has no derivative (comparisons, argmax); its result never requires a gradient
+
+A rule is ordinary Python over a namespace called ``np``. Its code is never rewritten: `bind` gives the same code
+object other globals, so that one rule runs on NumPy arrays, on Tensors (orders above one), on Python floats (`Value`)
+and on the recorder of ``jit``. Broadcasting and dtypes are the engine's business, never a rule's.
+"""
+
+from __future__ import annotations
+
+import inspect
+from collections.abc import Callable, Iterator
+from functools import cached_property
+from types import FunctionType, ModuleType
+from typing import Any
+
+import numpy
+
+__all__ = ["OPS", "Op", "bind", "constant", "elementwise", "linear", "np", "primitive"]
+
+Rule = Callable[..., Any]
+Partial = Rule | int | None
+
+np = ModuleType("np", "NumPy, with the few array instructions that rules need beside it.")
+np.__dict__.update({k: v for k, v in vars(numpy).items() if not k.startswith("_")})
+
+
+
+def _instruction(function: Rule) -> Rule:
+    """Enter into `np` one of the few array instructions that NumPy does not have."""
+    setattr(np, function.__name__, function)
+    return function
+
+
+@_instruction
+def strong_multiply(c: Any, d: Any) -> Any:
+    """c·d, and 0 where c is 0: a second look is taken only when something is not finite."""
+    y = c * d
+    flat = y.ravel() if y.ndim else y
+    total = abs(flat.dot(flat))
+    return y if total - total == 0 else numpy.where(c == 0, 0, y).astype(y.dtype)
+
+
+@_instruction
+def scatter_add(g: Any, index: Any, shape: tuple[int, ...]) -> Any:
+    """Zeros of a shape with g added at an index; what is indexed twice is added twice."""
+    y = numpy.zeros(shape, g.dtype)
+    if is_basic(index):
+        y[index] = g
+    else:
+        numpy.add.at(y, index, g)
+    return y
+
+
+@_instruction
+def getitem(x: Any, index: Any) -> Any:
+    """x[index]."""
+    return x[index]
+
+
+@_instruction
+def write(x: Any, v: Any, path: Any) -> Any:
+    """A copy of x with v written to the place that a path of view ops leads to."""
+    y = numpy.array(x, numpy.result_type(x, v) if isinstance(v, numpy.ndarray) else None)
+    place = y
+    for op, settings in path[:-1]:
+        place = op.forward()(place, **settings)
+    if path and "index" in path[-1][1]:
+        place[path[-1][1]["index"]] = v
+    else:
+        for op, settings in path[-1:]:
+            place = op.forward()(place, **settings)
+        place[...] = v
+    return y
+
+
+def is_basic(index: Any) -> bool:
+    """Whether an index holds only integers, slices, newaxis and an ellipsis, so that it gives a view."""
+    parts = index if isinstance(index, tuple) else (index,)
+    return all(p is None or p is ... or isinstance(p, int | slice | numpy.integer) and not isinstance(p, bool) for p in parts)
+
+
+OPS: dict[str, Op] = {}
+
+
+def bind(function: Rule, namespace: Any) -> Rule:
+    """The same code with its ``np`` (and that of the helpers in its module) bound to another namespace."""
+    if namespace is np or not isinstance(function, FunctionType):
+        return function
+    clones: dict[int, dict[str, Any]] = namespace.__dict__.setdefault("__clones__", {})
+    home = function.__globals__
+    clone = clones.get(id(home))
+    if clone is None:
+        clone = clones[id(home)] = dict(home)
+        clone["np"] = namespace
+        for name, thing in home.items():
+            if isinstance(thing, FunctionType) and thing.__globals__ is home:
+                clone[name] = _with_globals(thing, clone)
+    return _with_globals(function, clone)
+
+
+def _with_globals(function: FunctionType, scope: dict[str, Any]) -> FunctionType:
+    twin = FunctionType(function.__code__, scope, function.__name__, function.__defaults__, function.__closure__)
+    twin.__kwdefaults__ = function.__kwdefaults__
+    return twin
+
+
+def _names(rule: Rule) -> tuple[str, ...]:
+    return tuple(inspect.signature(rule).parameters)
+
+
+def _plain_numpy_call(function: FunctionType) -> str | None:
+    """The name f when the whole function is ``return np.f(its parameters)``: then np.f itself can be called."""
+    code = function.__code__
+    if len(code.co_names) != 2 or code.co_names[0] != "np" or code.co_kwonlyargcount:
+        return None
+    parameters = ", ".join(code.co_varnames[: code.co_argcount])
+    scope: dict[str, Any] = {}
+    exec(f"def f({parameters}): return np.{code.co_names[1]}({parameters})", scope)
+    return code.co_names[1] if scope["f"].__code__.co_code == code.co_code else None
+
+
+class Plan:
+    """What one op saves and how it pulls a gradient back and pushes a tangent on, when the inputs in `wanted` vary.
+
+    `save(*arrays, y)` picks the values to keep; ``pulls[k](g, saved, node)`` and ``pushes[k](t, saved, node)`` belong
+    to input ``wanted[k]``. They are small functions put together from the rule's own, so that the walk over the tape
+    has no case distinctions.
+    """
+
+    __slots__ = ("op", "pulls", "pushes", "save", "saved", "steps", "wanted", "_bound")
+
+    def __init__(self, op: Op, wanted: tuple[int, ...], count: int):
+        self.op, self.wanted = op, wanted
+        arrays = op.arrays if not op.variadic else tuple(f"x{i}" for i in range(count))
+        needed: set[str] = set()
+        for i in wanted:
+            for rule in (op.vjp_rule(i), op.jvp_rule(i)):
+                needed |= set(arrays) if "xs" in rule.needs else set(rule.needs) & {*arrays, "y"}
+        self.saved = tuple(n for n in (*arrays, "y") if n in needed)
+        self.save: Callable[..., tuple[Any, ...]] = eval(
+            f"lambda {''.join(a + ', ' for a in arrays)}y: ({''.join(n + ', ' for n in self.saved)})"
+        )
+        self._bound: dict[int, tuple[tuple[Rule | None, ...], tuple[Rule | None, ...]]] = {}
+        self.pulls, self.pushes = self.rules(np)
+        self.steps = tuple(zip(wanted, self.pulls, strict=True))
+
+    def rules(self, namespace: Any) -> tuple[tuple[Rule | None, ...], tuple[Rule | None, ...]]:
+        """(pulls, pushes) with the rule's ``np`` bound to `namespace`; None stands for the identity."""
+        key = id(namespace)
+        if key not in self._bound:
+            place = {name: f"s[{k}]" for k, name in enumerate(self.saved)}
+            self._bound[key] = (
+                tuple(self.op.vjp_rule(i).assemble(self.op, i, place, namespace) for i in self.wanted),
+                tuple(self.op.jvp_rule(i).assemble(self.op, i, place, namespace) for i in self.wanted),
+            )
+        return self._bound[key]
+
+
+class Assembly:
+    """One derivative rule in the form ``f(g, saved, node)``: a template around the rule as it was written."""
+
+    def __init__(self, function: Rule | None, needs: tuple[str, ...], template: str):
+        self.function, self.needs, self.template = function, needs, template
+
+    def assemble(self, op: Op, i: int, place: dict[str, str], namespace: Any) -> Rule | None:
+        """The rule for input i with every name that it asks for fetched from where the node keeps it."""
+        if self.template == "g":
+            return None
+        scope = {"f": self.function and bind(self.function, namespace), "np": namespace}
+        arguments = ", ".join(self._source(op, i, name, place) for name in self.needs)
+        if self.function is not None and self.template in _PRODUCTS and _returns_argument(self.function):
+            source = self.template.replace("f({})", arguments)
+        else:
+            source = self.template.format(arguments)
+        return eval(compile(f"lambda g, s, n: {source}", f"<wengert rule {op.name}>", "eval"), scope)  # type: ignore[no-any-return]
+
+    @staticmethod
+    def _source(op: Op, i: int, name: str, place: dict[str, str]) -> str:
+        if name in place or name == "g":
+            return place.get(name, "g")
+        if name == "shape":
+            return f"n.inputs[{i}].shape"
+        if name == "i":
+            return str(i)
+        if name == "xs":
+            return "s[:-1]" if "y" in place else "s"
+        if name in op.settings:
+            return f"n.settings[{name!r}]"
+        raise TypeError(f"the rule of op {op.name!r} asks for {name!r}, which is neither an array, y, shape nor a setting")
+
+
+_PRODUCTS = ("g * f({})", "np.strong_multiply(g, f({}))")
+
+
+def _returns_argument(function: Rule) -> bool:
+    reference = eval("lambda b: b")
+    return isinstance(function, FunctionType) and function.__code__.co_code == reference.__code__.co_code
+
+
+class Op:
+    """A declared operation: its forward, its derivative rules and all that is derived from them."""
+
+    def __init__(self, function: FunctionType, kind: str, *, label: str | None, operator: str | None, view: bool,
+                 strong: bool, partials: tuple[Partial, ...] = (), vjps: tuple[Rule | None, ...] = (),
+                 jvps: tuple[Rule | None, ...] = ()):  # fmt: skip
+        self.name = function.__name__
+        self.function = function
+        self.kind, self.operator, self.view, self.strong = kind, operator, view, strong
+        parameters = inspect.signature(function).parameters.values()
+        self.arrays = tuple(p.name for p in parameters if p.kind is p.POSITIONAL_ONLY)
+        self.variadic = any(p.kind is p.VAR_POSITIONAL for p in parameters)
+        self.settings = {
+            p.name: p.default for p in parameters if p.kind in (p.POSITIONAL_OR_KEYWORD, p.KEYWORD_ONLY)
+        }
+        self.label = label or operator or self.name
+        self.doc = (inspect.getdoc(function) or "").split("\n")[0]
+        self.partials_given, self.vjps, self.jvps = partials, vjps, jvps
+        self._plans: dict[Any, Plan] = {}
+        self._forwards: dict[int, Rule] = {}
+        self.call: Rule = function  # the public function; set by autograd.apply
+        for rule in (*vjps, *jvps, *(d for d in partials if callable(d))):
+            unknown = set(_names(rule)) - {*self.arrays, *self.settings, "y", "g", "t", "shape", "i", "xs"} if rule else ()
+            if unknown:
+                raise TypeError(f"a rule of op {self.name!r} asks for {sorted(unknown)}, which the op does not have")
+        if not self.doc:
+            raise TypeError(f"op {self.name!r} has no docstring: say what it computes and its derivative")
+
+    def __repr__(self) -> str:
+        return f"<op {self.name}: {self.doc}>"
+
+    def forward(self, namespace: Any = np) -> Rule:
+        """The forward bound to a namespace; the namespace's own function where the forward is just a call of it."""
+        key = id(namespace)
+        if key not in self._forwards:
+            name = _plain_numpy_call(self.function)
+            native = getattr(namespace, name) if name is not None and not self.variadic else None
+            self._forwards[key] = native if native is not None else bind(self.function, namespace)
+        return self._forwards[key]
+
+    def plan(self, wanted: tuple[int, ...], count: int) -> Plan:
+        """The plan for a call with `count` arrays of which those at the positions `wanted` require a gradient."""
+        key = (wanted, count) if self.variadic else wanted
+        if key not in self._plans:
+            self._plans[key] = Plan(self, wanted, count)
+        return self._plans[key]
+
+    def _of(self, rules: tuple[Any, ...], i: int) -> Any:
+        return rules[0] if self.variadic else rules[i]
+
+    def vjp_rule(self, i: int) -> Assembly:
+        """The rule that pulls a cotangent back to input i."""
+        if self.kind == "elementwise":
+            return self._product(self.partials_given[i])
+        rule = self._of(self.vjps, i)
+        return Assembly(rule, _names(rule)[1:], "f(g, {})") if rule else _UNUSED
+
+    def jvp_rule(self, i: int) -> Assembly:
+        """The rule that pushes a tangent of input i on to the output."""
+        if self.kind == "elementwise":
+            return self._product(self.partials_given[i])
+        if self.kind == "linear":
+            arrays = ("g" if k == i else name for k, name in enumerate(self.arrays))
+            return Assembly(self.function, (*arrays, *self.settings), "f({})")
+        rule = self._of(self.jvps, i)
+        return Assembly(rule, _names(rule)[1:], "f(g, {})") if rule else _UNUSED
+
+    def _product(self, d: Partial) -> Assembly:
+        if callable(d):
+            return Assembly(d, _names(d), _PRODUCTS[self.strong])
+        return {1: _IDENTITY, -1: _NEGATION, 0: _ZERO, None: _UNUSED}[d]
+
+    @cached_property
+    def differentiable(self) -> tuple[bool, ...]:
+        """For each array, whether a derivative with respect to it exists."""
+        rules = self.partials_given if self.kind == "elementwise" else self.vjps
+        return tuple(r is not None for r in rules)
+
+    @cached_property
+    def partials(self) -> tuple[str, ...]:
+        """The source text of each partial derivative, for pictures and the step-through view."""
+        from autograd._source import lambda_sources
+
+        return lambda_sources(self.partials_given if self.kind == "elementwise" else self.vjps)
+
+
+_IDENTITY = Assembly(None, (), "g")
+_NEGATION = Assembly(None, (), "-g")
+_ZERO = Assembly(None, (), "g * 0")
+_UNUSED = Assembly(None, (), "None")
+
+
+def _declare(kind: str, **rules: Any) -> Callable[[Rule], Rule]:
+    def decorate(function: Rule) -> Rule:
+        assert isinstance(function, FunctionType)
+        op = Op(function, kind, **rules)
+        if op.name in OPS:
+            raise TypeError(f"an op named {op.name!r} exists already")
+        OPS[op.name] = op
+        return _publish(op)
+
+    return decorate
+
+
+def _publish(op: Op) -> Rule:
+    """The function that users call; `autograd.apply` replaces this with the recording one when it is loaded."""
+    from autograd.apply import publish
+
+    return publish(op)
+
+
+def elementwise(*partials: Partial, label: str | None = None, operator: str | None = None,
+                strong: bool = False) -> Callable[[Rule], Rule]:  # fmt: skip
+    """Declare an elementwise op by its partial derivatives, one for each array (a number where it is constant).
+
+    ``strong=True`` is for partials that can be infinite or undefined at a finite input (``sqrt`` at 0): there a zero
+    cotangent stays zero, so that a masked-out branch never turns a gradient into NaN.
+    """
+    return _declare("elementwise", partials=partials, label=label, operator=operator, strong=strong, view=False)
+
+
+def linear(*transposes: Rule | None, label: str | None = None, operator: str | None = None, view: bool = False,
+           jvp: Rule | None = None) -> Callable[[Rule], Rule]:  # fmt: skip
+    """Declare an op that is linear in each of its arrays by its transpose(s) ``vjp(g, …)``; it is its own jvp."""
+    if jvp is not None:
+        return _declare("primitive", vjps=transposes, jvps=(jvp,), label=label, operator=operator, strong=False, view=view)
+    return _declare("linear", vjps=transposes, label=label, operator=operator, strong=False, view=view)
+
+
+def primitive(*, vjp: Rule | tuple[Rule | None, ...], jvp: Rule | tuple[Rule | None, ...],
+              label: str | None = None, view: bool = False) -> Callable[[Rule], Rule]:  # fmt: skip
+    """Declare any other op by ``vjp(g, …)`` and ``jvp(t, …)``, side by side."""
+    vjps = vjp if isinstance(vjp, tuple) else (vjp,)
+    jvps = jvp if isinstance(jvp, tuple) else (jvp,)
+    return _declare("primitive", vjps=vjps, jvps=jvps, label=label, operator=None, strong=False, view=view)
+
+
+def constant(function: Rule | None = None, *, label: str | None = None, operator: str | None = None) -> Any:
+    """Declare an op without a derivative; its result never requires a gradient."""
+    decorate = _declare("constant", label=label, operator=operator, strong=False, view=False)
+    return decorate(function) if function is not None else decorate
+
+
+def ops() -> Iterator[Op]:
+    """Every registered op, in order of declaration."""
+    return iter(OPS.values())

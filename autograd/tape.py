@@ -1,0 +1,480 @@
+"""The tape: nodes, the one backward walk, and the modes that say whether operations are recorded.
+
+A node is one application of an op. It knows the op, its inputs (other nodes), what it saved for the derivative, and its
+*tick*, a number that grows with every node made. An input is always older than its consumer, so going through nodes
+from the newest tick to the oldest meets every node after all of its consumers: that order is all that the chain rule
+needs. The same nodes are walked backward (`backward`, `gradients`), forward (`pushforward`), and by the pictures.
+
+A node holds arrays and other nodes, never the tensor that it made: nothing points back, so a dropped graph is freed at
+once, without the cyclic garbage collector.
+"""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable, Iterable, Sequence
+from heapq import heappop, heappush
+from itertools import count
+from sys import getrefcount
+from types import CodeType
+from typing import TYPE_CHECKING, Any
+from weakref import ref
+
+import numpy
+
+from autograd.errors import GraphError, ShapeError, line_of
+from autograd.rule import Op, Plan, np
+
+if TYPE_CHECKING:
+    from autograd.tensor import Tensor
+
+__all__ = ["Leaf", "Node", "gradients", "node_gradients", "pushforward", "values", "walk"]
+
+ndarray = numpy.ndarray
+tick = count(1).__next__
+
+
+class Node:
+    """One application of an op; made by `autograd.apply.record` alone."""
+
+    __slots__ = ("plan", "inputs", "saved", "settings", "consts", "tick", "shape", "dtype", "code", "instruction",
+                 "extra", "__weakref__")  # fmt: skip
+
+    plan: Plan
+    inputs: tuple[Node | None, ...]
+    saved: tuple[Any, ...] | None
+    settings: dict[str, Any]
+    consts: dict[int, Any] | None
+    tick: int
+    shape: tuple[int, ...]
+    dtype: numpy.dtype[Any]
+    code: CodeType | None
+    instruction: int
+    extra: Extra | None
+
+    @property
+    def op(self) -> Op | None:
+        """The op that was applied; None for a leaf."""
+        return self.plan.op
+
+    @property
+    def name(self) -> str | None:
+        """The name that was given to the tensor that this node made."""
+        return self.extra.name if self.extra is not None else None
+
+    @property
+    def freed(self) -> bool:
+        """Whether backward has dropped what this node saved."""
+        return self.saved is None
+
+    @property
+    def where(self) -> str | None:
+        """``file.py:12``: the user's line that recorded this node."""
+        return line_of(self.code, self.instruction)
+
+    def describe(self) -> str:
+        """A few words for messages: op, name, shape, line."""
+        named = f" {self.name!r}" if self.name else ""
+        what = f"op {self.op.name!r}" if self.op else "leaf"
+        return f"{what}{named} of shape {self.shape}" + (f" at {self.where}" if self.where else "")
+
+    def __repr__(self) -> str:
+        return f"<{self.describe()}>"
+
+    def __reduce__(self) -> Any:
+        raise GraphError("a recorded graph cannot be pickled or copied. Detach the tensor first: t.detach().")
+
+
+class Extra:
+    """What few nodes have: a name, hooks, a kept gradient."""
+
+    __slots__ = ("name", "hooks", "retain", "grad")
+
+    def __init__(self) -> None:
+        self.name: str | None = None
+        self.hooks: dict[int, Callable[[Any], Any]] = {}
+        self.retain = False
+        self.grad: Tensor | None = None
+
+
+class Leaf(Node):
+    """A tensor that the user asked gradients for. It owns the array and its gradient, and has no inputs."""
+
+    __slots__ = ("data", "grad", "accumulated")
+
+    data: ndarray[Any, Any]
+    grad: Tensor | None
+
+    def __init__(self, data: ndarray[Any, Any]):
+        self.inputs, self.saved, self.settings, self.consts = (), (), {}, None
+        self.tick, self.shape, self.dtype = tick(), data.shape, data.dtype
+        self.code, self.instruction, self.extra = None, 0, None
+        self.data, self.grad = data, None
+
+    @property
+    def op(self) -> None:
+        return None
+
+
+class Mode(threading.local):
+    """Whether this thread records operations, hunts for NaNs, or captures a program for ``jit``."""
+
+    record: bool = True
+    anomaly: bool = False
+    capture: Any = None
+    plain: bool = True  # record and not capture: the one thing that the fast path asks
+
+    def set(self, **changes: Any) -> None:
+        """Change modes; keeps `plain` in step."""
+        for name, value in changes.items():
+            setattr(self, name, value)
+        self.plain = self.record and self.capture is None
+
+
+mode = Mode()
+
+
+# ---- writes in place: one record per storage, found only when it is needed --------------------------------------------
+
+
+class Writes:
+    """When each storage was last written in place, so that a node that saved the old value can be told.
+
+    Storages that were never written have no entry, and a node newer than `last`, the newest write of all, needs no
+    look-up: the plain path pays one comparison of integers for all of this.
+    """
+
+    def __init__(self) -> None:
+        self.last = 0
+        self._of: dict[int, tuple[ref[Any], int, int, str]] = {}
+
+    @staticmethod
+    def _owner(array: ndarray[Any, Any]) -> ndarray[Any, Any]:
+        while isinstance(array.base, ndarray):
+            array = array.base
+        return array
+
+    def note(self, array: ndarray[Any, Any], where: str) -> None:
+        """Take down that the storage of `array` is being written."""
+        owner = self._owner(array)
+        key = id(owner)
+        entry = self._of.get(key)
+        keep = entry[0] if entry is not None else ref(owner, lambda _, forget=self._of.pop, key=key: forget(key, None))  # type: ignore[misc]
+        self.last = tick()
+        self._of[key] = (keep, self.last, self.version(array) + 1, where)
+
+    def version(self, array: ndarray[Any, Any]) -> int:
+        """How often the storage of `array` was written in place."""
+        entry = self._of.get(id(self._owner(array)))
+        return entry[2] if entry is not None else 0
+
+    def check(self, node: Node) -> None:
+        """Raise if a value that `node` saved was written after the node was made."""
+        for name, value in zip(node.plan.saved, node.saved or (), strict=True):
+            if isinstance(value, ndarray):
+                entry = self._of.get(id(self._owner(value)))
+                if entry is not None and entry[1] > node.tick:
+                    which = "its output" if name == "y" else f"its input {name!r}"
+                    raise GraphError(
+                        f"a value that backward needs was changed in place: {node.describe()} saved {which}, of shape "
+                        f"{value.shape}, and it was written at {entry[3]}. Write to a copy instead, or change the value "
+                        f"before it is used, or after backward()."
+                    )
+
+
+writes = Writes()
+
+
+# ---- the walk ---------------------------------------------------------------------------------------------------------
+
+
+def walk(roots: Node | Iterable[Node]) -> list[Node]:
+    """Every node that the roots depend on, the roots included, newest first."""
+    found = {node.tick: node for node in ([roots] if isinstance(roots, Node) else roots)}
+    stack = list(found.values())
+    while stack:
+        for node in stack.pop().inputs:
+            if node is not None and node.tick not in found:
+                found[node.tick] = node
+                stack.append(node)
+    return [found[t] for t in sorted(found, reverse=True)]
+
+
+def fit(g: Any, node: Node) -> Any:
+    """A contribution brought to the shape and dtype of the node that it belongs to: broadcasting undone."""
+    if g.shape != node.shape:
+        extra = g.ndim - len(node.shape)
+        if extra < 0 or any(n not in (1, m) for n, m in zip(node.shape, g.shape[extra:], strict=True)):
+            if extra <= 0 and all(n in (1, m) for n, m in zip(g.shape, node.shape[-g.ndim :] if g.ndim else (), strict=True)):
+                return fit(_broadcast(g, node.shape), node)
+            raise ShapeError(f"a derivative rule returned shape {g.shape} for an input of shape {node.shape}")
+        axes = (*range(extra), *(extra + k for k, n in enumerate(node.shape) if n == 1 != g.shape[extra + k]))
+        if axes:
+            g = g.sum(axis=axes, keepdims=True)
+        g = g.reshape(node.shape)
+    if g.dtype != node.dtype:
+        if g.dtype.kind == "c" and node.dtype.kind != "c":
+            g = g.real
+        g = g.astype(node.dtype)
+    return g
+
+
+def _broadcast(g: Any, shape: tuple[int, ...]) -> Any:
+    return np.broadcast_to(g, shape) if isinstance(g, ndarray | numpy.generic) else g.broadcast_to(shape)
+
+
+class Walk:
+    """One pass over the tape from newer nodes to older ones, carrying gradients.
+
+    Subclassing is by data: `free` drops what nodes saved, `visit` sees each node with its gradient.
+    """
+
+    def __init__(self, *, create_graph: bool = False, free: bool = False, stop: frozenset[int] = frozenset(),
+                 visit: Callable[[Node, Any], None] | None = None):  # fmt: skip
+        self.create_graph, self.free, self.stop, self.visit = create_graph, free, stop, visit
+        self.kept: dict[Node, Any] = {}  # gradients of leaves and of nodes that retain theirs
+
+    def run(self, roots: Sequence[Node], seeds: Sequence[Any]) -> dict[Node, Any]:
+        """Carry the seeds back from the roots; returns the gradients that are to be kept."""
+        gradient: dict[int, Any] = {}
+        waiting: dict[int, Node] = {}
+        heap: list[int] = []
+        for node, seed in zip(roots, seeds, strict=True):
+            gradient[node.tick] = gradient[node.tick] + seed if node.tick in gradient else seed
+            if node.tick not in waiting:
+                waiting[node.tick] = node
+                heappush(heap, -node.tick)
+        plain = not (self.create_graph or mode.capture or mode.anomaly or self.visit or self.stop)
+        with numpy.errstate(all="ignore"):
+            while heap:
+                at = -heappop(heap)
+                node = waiting.pop(at)
+                g = gradient.pop(at)
+                if node.extra is not None:
+                    g = self._extras(node, g)
+                if not node.inputs:
+                    self.kept[node] = g
+                    continue
+                saved = node.saved
+                if saved is None:
+                    raise _freed(node)
+                if at < writes.last:
+                    writes.check(node)
+                if plain:
+                    steps = node.plan.steps
+                else:
+                    if self.visit is not None:
+                        self.visit(node, g)
+                    if at in self.stop:
+                        continue
+                    steps, saved = self._special(node, saved)
+                inputs = node.inputs
+                for i, pull in steps:
+                    below = inputs[i]
+                    c = g if pull is None else pull(g, saved, node)
+                    if c.shape != below.shape or c.dtype is not below.dtype:  # type: ignore[union-attr]
+                        c = fit(c, below)  # type: ignore[arg-type]
+                    t = below.tick  # type: ignore[union-attr]
+                    if t in gradient:
+                        gradient[t] = gradient[t] + c
+                    else:
+                        gradient[t] = c
+                        waiting[t] = below  # type: ignore[assignment]
+                        heappush(heap, -t)
+                    if mode.anomaly:
+                        _hunt(node, i, c)
+                if self.free:
+                    node.saved = node.consts = None
+        return self.kept
+
+    def _extras(self, node: Node, g: Any) -> Any:
+        from autograd.tensor import wrap
+
+        for hook in tuple(node.extra.hooks.values()) if node.extra else ():
+            answer = hook(g if self.create_graph else wrap(g))
+            if answer is not None:
+                answer = answer if self.create_graph else getattr(answer, "data", answer)
+                if answer.shape != node.shape:
+                    raise ShapeError(f"a hook on {node.describe()} returned shape {answer.shape}; return {node.shape}")
+                g = answer
+        if node.extra is not None and node.extra.retain:
+            self.kept[node] = g
+        return g
+
+    def _special(self, node: Node, saved: tuple[Any, ...]) -> tuple[Any, tuple[Any, ...]]:
+        """Rules and saved values for the walks that do more than arrays: higher order, and recording."""
+        if self.create_graph:
+            from autograd.apply import namespace
+
+            return zip(node.plan.wanted, node.plan.rules(namespace())[0], strict=True), as_tensors(node, saved)
+        if mode.capture is not None:
+            return zip(node.plan.wanted, node.plan.rules(mode.capture.namespace)[0], strict=True), saved
+        return node.plan.steps, saved
+
+
+def as_tensors(node: Node, saved: tuple[Any, ...]) -> tuple[Any, ...]:
+    """What a node saved, as Tensors that hang in the graph again: the way to derivatives of derivatives."""
+    from autograd.tensor import wrap
+
+    op = node.plan.op
+    names = op.arrays if not op.variadic else tuple(f"x{i}" for i in range(len(node.inputs)))
+    home: dict[str, Node | None] = {**dict(zip(names, node.inputs, strict=True)), "y": node}
+    return tuple(wrap(value, home[name]) for name, value in zip(node.plan.saved, saved, strict=True))
+
+
+def _freed(node: Node) -> GraphError:
+    return GraphError(
+        f"backward() went through {node.describe()} a second time, but the first backward freed what it had saved. "
+        f"Call the first one with retain_graph=True, or compute the loss again."
+    )
+
+
+def _hunt(node: Node, i: int, c: Any) -> None:
+    array = getattr(c, "data", c)
+    if isinstance(array, ndarray | numpy.generic) and array.dtype.kind in "fc" and numpy.isnan(array).any():
+        raise GraphError(f"the gradient of input {i} of {node.describe()} contains NaN")
+
+
+def gradients(outputs: Sequence[Tensor], inputs: Sequence[Tensor], seeds: Sequence[Any] | None = None, *,
+              create_graph: bool = False) -> list[Any]:  # fmt: skip
+    """The gradients of the outputs with respect to the inputs, by a walk of its own.
+
+    It accumulates into no ``.grad`` and frees nothing. An input that the outputs do not depend on gets None.
+    Returns arrays, or Tensors with a graph of their own if `create_graph`.
+
+    >>> import autograd as ag
+    >>> x = ag.Tensor([3.0], requires_grad=True)
+    >>> gradients([x * x], [x])
+    [array([6.], dtype=float32)]
+    """
+    roots = [t._node for t in outputs]
+    seeds = [None] * len(roots) if seeds is None else seeds
+    pairs = [(n, _seed(t, s, create_graph)) for t, n, s in zip(outputs, roots, seeds, strict=True) if n is not None]
+    wanted = {t._node.tick for t in inputs if t._node is not None}
+    found: dict[int, Any] = {}
+
+    def visit(node: Node, g: Any) -> None:
+        if node.tick in wanted:
+            found[node.tick] = g
+
+    run = Walk(create_graph=create_graph, visit=visit)
+    for node, g in run.run([n for n, _ in pairs], [s for _, s in pairs]).items():
+        visit(node, g)
+    return [found.get(t._node.tick) if t._node is not None else None for t in inputs]
+
+
+def node_gradients(root: Node, seed: Any = None) -> dict[Node, Any]:
+    """The gradient of the root with respect to every node; frees and accumulates nothing."""
+    found: dict[Node, Any] = {}
+    run = Walk(visit=found.__setitem__)
+    seed = numpy.ones(root.shape, root.dtype) if seed is None else seed
+    found.update(run.run([root], [seed]))
+    return found
+
+
+def values(root: Node) -> dict[Node, Any]:
+    """The value of every node that can still be computed, by replaying the forward from the leaves."""
+    found: dict[Node, Any] = {}
+    with numpy.errstate(all="ignore"):
+        for node in reversed(walk(root)):
+            if isinstance(node, Leaf):
+                found[node] = node.data
+            elif node.saved is not None:
+                consts = node.consts or {}
+                arguments = [found.get(n) if n is not None else consts.get(i) for i, n in enumerate(node.inputs)]
+                arguments = [getattr(a, "_data", a) for a in arguments]
+                if all(a is not None for a in arguments):
+                    found[node] = numpy.asarray(node.plan.op.forward()(*arguments, **node.settings))
+    return found
+
+
+def pushforward(outputs: Sequence[Tensor], inputs: Sequence[Tensor], tangents: Sequence[Any], *,
+                create_graph: bool = False) -> list[Any]:  # fmt: skip
+    """Forward mode on the recorded tape: the derivative of the outputs along the tangents of the inputs."""
+    from autograd.apply import namespace
+
+    carried: dict[Node, Any] = {}
+    for t, v in zip(inputs, tangents, strict=True):
+        if t._node is not None:
+            carried[t._node] = v
+    with numpy.errstate(all="ignore"):
+        for node in reversed(walk([t._node for t in outputs if t._node is not None])):
+            if node in carried or not any(n in carried for n in node.inputs):
+                continue
+            if node.saved is None:
+                raise _freed(node)
+            if node.tick < writes.last:
+                writes.check(node)
+            pushes = node.plan.rules(namespace() if create_graph else np)[1]
+            saved = as_tensors(node, node.saved) if create_graph else node.saved
+            total = None
+            for i, push in zip(node.plan.wanted, pushes, strict=True):
+                t = carried.get(node.inputs[i])  # type: ignore[arg-type]
+                if t is not None:
+                    c = t if push is None else push(t, saved, node)
+                    if c.shape != node.shape:
+                        c = _broadcast(c, node.shape)
+                    total = c if total is None else total + c
+            carried[node] = total if total.dtype == node.dtype else total.astype(node.dtype)
+    return [carried.get(t._node) if t._node is not None else None for t in outputs]
+
+
+def _seed(root: Tensor, seed: Any, create_graph: bool) -> Any:
+    """The gradient to start from: ones for a scalar, else what the caller gave, checked."""
+    from autograd.tensor import Tensor, wrap
+
+    node = root._node
+    assert node is not None
+    if seed is None:
+        if node.shape != () and numpy.prod(node.shape) != 1:
+            raise GraphError(
+                f"backward() of {node.describe()} needs a seed, because only a scalar has one gradient. Reduce it "
+                f"first (loss.sum(), loss.mean()), or pass backward(gradient=array of shape {node.shape})."
+            )
+        array: Any = np.ones(node.shape, node.dtype) if mode.capture is None else mode.capture.ones(node.shape, node.dtype)
+    else:
+        array = seed._data if isinstance(seed, Tensor) else numpy.asarray(seed, dtype=node.dtype)
+        if array.shape != node.shape:
+            raise ShapeError(f"the seed has shape {array.shape}, and the tensor {node.shape}: they must be equal.")
+        if array.dtype != node.dtype:
+            if array.dtype.kind == "c" and node.dtype.kind != "c":
+                raise GraphError(f"the seed is complex and the tensor is {node.dtype}: pass a real seed.")
+            array = array.astype(node.dtype)
+    if not create_graph:
+        return array
+    return seed if isinstance(seed, Tensor) and seed.dtype == node.dtype else wrap(array)
+
+
+def backward(root: Tensor, gradient: Any = None, *, retain_graph: bool = False, create_graph: bool = False) -> None:
+    """Add the gradient of `root` to the ``.grad`` of every leaf. All gradients are written at the end, or none."""
+    from autograd.tensor import Tensor, wrap
+
+    if root._node is None:
+        raise GraphError(
+            "backward() on a tensor without a graph: none of what it was computed from requires a gradient. "
+            "Create a leaf with requires_grad=True (and outside no_grad()) before computing."
+        )
+    seed = _seed(root, gradient, create_graph)
+    run = Walk(create_graph=create_graph, free=not (retain_graph or create_graph))
+    kept = run.run([root._node], [seed])
+    fresh: list[tuple[Any, Tensor]] = []
+    for node in list(kept):
+        g = kept.pop(node)
+        holder: Any = node if isinstance(node, Leaf) else node.extra
+        old = holder.grad if isinstance(node, Leaf) else None
+        if isinstance(g, Tensor):
+            new = g if old is None else old + g
+        elif old is not None:
+            new = wrap(old._data + g)
+        elif type(g) is ndarray and g.base is None and getrefcount(g) == 2 and g is not seed:
+            new = wrap(g)  # nobody else holds this array: no copy
+        elif isinstance(g, ndarray | numpy.generic):
+            new = wrap(numpy.array(g))
+        else:
+            new = wrap(g)
+        fresh.append((holder, new))
+    for holder, new in fresh:
+        if mode.capture is not None:
+            mode.capture.assign(holder, "grad", new)
+        else:
+            holder.grad = new
