@@ -8,8 +8,8 @@ import sys
 import venv
 from pathlib import Path
 
-# Environment -> what is installed in it. HIPS autograd is imported as `autograd`, as this library is, so it is
-# alone in one.
+# Environment -> what is installed in it. HIPS autograd is imported as `autograd`, as this library is: it
+# lives alone.
 ENVIRONMENTS = {
     "torch": ["torch==2.13.0", "numpy", "micrograd", "mygrad"],
     "hips": ["autograd", "numpy", "scipy"],

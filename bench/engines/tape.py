@@ -43,7 +43,8 @@ def chain(size: int) -> Callable[[], Any]:
             y = tanh(mul(y, w))
         y.grad = np.ones_like(y.data)
         for node in reversed(tape):
-            for source, g in zip(node.inputs, node.back(node.grad), strict=True):
+            pulled, node.grad = node.back(node.grad), None
+            for source, g in zip(node.inputs, pulled, strict=True):
                 source.grad = g if source.grad is None else source.grad + g
         return y.data, x.grad, w.grad
 
