@@ -6,10 +6,30 @@
 >>> y.backward()
 >>> x.grad
 Tensor([2., 4.])
+
+Every op is a function here too (``ag.exp``, ``ag.matmul``, …), a method (``x.exp()``) and NumPy's own (``np.exp(x)``).
 """
 
-from autograd import apply, errors, ops, tape
-from autograd.modes import anomaly_mode, enable_grad, is_grad_enabled, no_grad
-from autograd.tensor import Tensor, from_numpy, get_default_dtype, set_default_dtype
+from typing import TYPE_CHECKING, Any
 
-globals().update({k: v for k, v in apply.namespace().__dict__.items() if getattr(v, "__module__", "") .startswith("autograd.ops")})
+from autograd import apply as _apply
+from autograd import errors, ops, tape
+from autograd.check import check_grads
+from autograd.modes import anomaly_mode, enable_grad, is_grad_enabled, no_grad
+from autograd.random import Generator, default_generator, manual_seed
+from autograd.state import State
+from autograd.tensor import Tensor, from_numpy, get_default_dtype, set_default_dtype
+from autograd.value import Value
+
+_functions = _apply.public()
+globals().update(_functions)
+
+__all__ = [
+    "Generator", "State", "Tensor", "Value", "anomaly_mode", "check_grads", "default_generator", "enable_grad", "errors",
+    "from_numpy", "get_default_dtype", "is_grad_enabled", "manual_seed", "no_grad", "ops", "set_default_dtype", "tape",
+    *_functions,
+]  # fmt: skip
+
+if TYPE_CHECKING:
+
+    def __getattr__(name: str) -> Any: ...

@@ -48,11 +48,6 @@ METHODS: dict[str, Call] = {}
 
 _NAMESPACE = ModuleType("ops", "NumPy's names bound to the registered ops: where rules run on Tensors.")
 
-_DUNDERS = {"+": "add", "-": "sub", "×": "mul", "/": "truediv", "^": "pow", "@": "matmul", "%": "mod", "//": "floordiv"}
-_UNARY_DUNDERS = {"−": "__neg__", "|·|": "__abs__", "+·": "__pos__", "¬": "__invert__"}
-_COMPARISONS = {"<": "__lt__", "≤": "__le__", ">": "__gt__", "≥": "__ge__", "=": "__eq__", "≠": "__ne__",
-                "∧": "__and__", "∨": "__or__", "⊻": "__xor__"}  # fmt: skip
-
 _RAW = frozenset({float, int, bool, complex, numpy.float64, numpy.float32, numpy.float16, numpy.longdouble, numpy.int64,
                   numpy.int32, numpy.int16, numpy.int8, numpy.uint8, numpy.uint16, numpy.uint32, numpy.uint64, numpy.bool_,
                   numpy.complex64, numpy.complex128})  # fmt: skip
@@ -320,15 +315,10 @@ def _enter(name: str, call: Call, single: bool = True) -> None:
 
 
 def _operators(op: Op, call: Call) -> None:
-    sign = op.operator or ""
-    if len(op.arrays) == 1:
-        setattr(Tensor, _UNARY_DUNDERS[sign], call)
-    elif sign in _COMPARISONS:
-        setattr(Tensor, _COMPARISONS[sign], call)
-    else:
-        setattr(Tensor, f"__{_DUNDERS[sign]}__", call)
-        setattr(Tensor, f"__r{_DUNDERS[sign]}__", lambda b, a: call(a, b))
-        setattr(Tensor, f"__i{_DUNDERS[sign]}__", _augmented(call))
+    for name, reverse in op.dunders():
+        setattr(Tensor, name, (lambda b, a: call(a, b)) if reverse else call)
+        if reverse:
+            setattr(Tensor, name.replace("__r", "__i"), _augmented(call))
 
 
 def _augmented(call: Call) -> Call:
@@ -341,7 +331,7 @@ def _augmented(call: Call) -> Call:
 
 
 def composite(*names: str, method: bool = True) -> Callable[[Call], Call]:
-    """Enter a function that is composed of ops everywhere that an op is found by, under its own name and `names`."""
+    """Enter a function that is composed of ops wherever an op is found, under its own name and `names`."""
 
     def decorate(function: Call) -> Call:
         for name in (function.__name__, *names):
@@ -351,6 +341,7 @@ def composite(*names: str, method: bool = True) -> Callable[[Call], Call]:
     return decorate
 
 
-def registered() -> dict[str, Call]:
-    """Every public function by name, ops and composites."""
-    return {k: v for k, v in _NAMESPACE.__dict__.items() if k in OPS or hasattr(v, "__code__") and k in METHODS}
+def public() -> dict[str, Call]:
+    """Every public function by name: ops, and functions composed of them."""
+    home = "autograd.ops."
+    return {k: v for k, v in _NAMESPACE.__dict__.items() if getattr(v, "__module__", "").startswith(home)}

@@ -50,8 +50,16 @@ def strong_multiply(c: Any, d: Any) -> Any:
     """c·d, and 0 where c is 0: a second look is taken only when something is not finite."""
     y = c * d
     flat = y.ravel() if y.ndim else y
-    total = abs(flat.dot(flat))
+    total = abs(flat.dot(flat) if y.ndim else y * y)
     return y if total - total == 0 else numpy.where(c == 0, 0, y).astype(y.dtype)
+
+
+@_instruction
+def erf(x: Any) -> Any:
+    """The error function, from SciPy, imported at first use."""
+    from scipy.special import erf as scipy_erf
+
+    return scipy_erf(x)
 
 
 @_instruction
@@ -133,6 +141,12 @@ def _plain_numpy_call(function: FunctionType) -> str | None:
     return code.co_names[1] if scope["f"].__code__.co_code == code.co_code else None
 
 
+_OPERATORS = {"+": "add", "-": "sub", "×": "mul", "/": "truediv", "^": "pow", "@": "matmul", "%": "mod", "//": "floordiv",
+              "−": "neg", "|·|": "abs", "+·": "pos", "¬": "invert", "<": "lt", "≤": "le", ">": "gt", "≥": "ge", "=": "eq",
+              "≠": "ne", "∧": "and", "∨": "or", "⊻": "xor"}  # fmt: skip
+"""An op's ``operator`` is the sign that pictures show; Python's name for it follows."""
+
+
 class Plan:
     """What one op saves and how it pulls a gradient back and pushes a tangent on, when the inputs in `wanted` vary.
 
@@ -198,8 +212,8 @@ class Assembly:
             return str(i)
         if name == "xs":
             return "s[:-1]" if "y" in place else "s"
-        if name in op.settings:
-            return f"n.settings[{name!r}]"
+        if name.removeprefix("=") in op.settings:  # "=" marks a setting where the input's own shape has the same name
+            return f"n.settings[{name.removeprefix('=')!r}]"
         raise TypeError(f"the rule of op {op.name!r} asks for {name!r}, which is neither an array, y, shape nor a setting")
 
 
@@ -274,7 +288,7 @@ class Op:
             return self._product(self.partials_given[i])
         if self.kind == "linear":
             arrays = ("g" if k == i else name for k, name in enumerate(self.arrays))
-            return Assembly(self.function, (*arrays, *self.settings), "f({})")
+            return Assembly(self.function, (*arrays, *(f"={name}" for name in self.settings)), "f({})")
         rule = self._of(self.jvps, i)
         return Assembly(rule, _names(rule)[1:], "f(g, {})") if rule else _UNUSED
 
@@ -282,6 +296,15 @@ class Op:
         if callable(d):
             return Assembly(d, _names(d), _PRODUCTS[self.strong])
         return {1: _IDENTITY, -1: _NEGATION, 0: _ZERO, None: _UNUSED}[d]
+
+    def dunders(self) -> tuple[tuple[str, bool], ...]:
+        """The Python operator methods of this op, each with whether its operands come reversed."""
+        name = _OPERATORS.get(self.operator or "")
+        if name is None:
+            return ()
+        if len(self.arrays) == 1 or self.kind == "constant":
+            return ((f"__{name}__", False),)
+        return ((f"__{name}__", False), (f"__r{name}__", True))
 
     @cached_property
     def differentiable(self) -> tuple[bool, ...]:

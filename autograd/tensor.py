@@ -273,7 +273,7 @@ class Tensor:
         """Call ``hook(gradient)`` when backward has this tensor's gradient; what it returns, if anything, replaces it."""
         extra = self._extra()
         handle = HookHandle(extra.hooks)
-        extra.hooks[id(handle)] = hook
+        extra.hooks[handle.key] = hook
         return handle
 
     def detach(self) -> Tensor:
@@ -440,11 +440,11 @@ class HookHandle:
     """Takes a hook off again."""
 
     def __init__(self, hooks: dict[int, Any]):
-        self._hooks = hooks
+        self._hooks, self.key = hooks, tape.tick()
 
     def remove(self) -> None:
         """Remove the hook; a second call does nothing."""
-        self._hooks.pop(id(self), None)
+        self._hooks.pop(self.key, None)
 
 
 wrap = Tensor._wrap

@@ -39,7 +39,7 @@ def region(a: Any, path: Any) -> Any:
     return a
 
 
-@composite("take_along_axis_", method=False)
+@composite(method=False)
 def take_along_axis(x: Any, indices: Any, axis: int = -1) -> Any:
     """The elements of x that an index array of the same rank picks along an axis."""
     indices = plain_index(indices)

@@ -218,7 +218,7 @@ def tile(x: Any, reps: Any) -> Any:
     return OPS["reshape"].call(y, tuple(r * n for r, n in zip(reps, shape, strict=True)))
 
 
-@composite("ravel_")
+@composite()
 def ravel(x: Any) -> Any:
     """x in one axis."""
     return OPS["reshape"].call(x, (-1,))
