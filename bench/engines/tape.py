@@ -42,7 +42,8 @@ def chain(size: int) -> Callable[[], Any]:
         for _ in range(workloads.CHAIN_OPS // 2):
             y = tanh(mul(y, w))
         y.grad = np.ones_like(y.data)
-        for node in reversed(tape):
+        while tape:
+            node = tape.pop()
             pulled, node.grad = node.back(node.grad), None
             for source, g in zip(node.inputs, pulled, strict=True):
                 source.grad = g if source.grad is None else source.grad + g
