@@ -135,6 +135,7 @@ def adamax(p: float, lr: float = 0.1, b1: float = 0.8, b2: float = 0.9, eps: flo
 
 def nadam(p: float) -> Iterator[float]:
     lr, b1, b2, eps, psi = 0.1, 0.8, 0.9, 0.01, 0.02
+
     def mu(t: int) -> float:
         return b1 * (1 - 0.5 * 0.96 ** (t * psi))
 
@@ -194,8 +195,6 @@ def test_trajectory_is_the_formula(name: str) -> None:
     for step in range(1, STEPS + 1):
         want = [next(f) for f in by_hand]
         np.testing.assert_allclose(next(ours), want, rtol=1e-12, atol=1e-12, err_msg=f"step {step}")
-
-
 
 
 @pytest.mark.parametrize("name", CASES)
