@@ -1,0 +1,48 @@
+"""A progress bar over epochs, in terminals and notebooks, that never gets in the way of the training."""
+
+from __future__ import annotations
+
+import sys
+import warnings
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from typing import Any
+
+__all__ = ["bar"]
+
+
+@contextmanager
+def bar(total: int, wanted: bool = True) -> Iterator[Callable[[dict[str, float]], None]]:
+    """Yields a function that is told the row of each finished epoch. A closed stderr, or one that fails, ends the bar only."""
+    shown = _open(total) if wanted and total else None
+
+    def show(row: dict[str, float]) -> None:
+        if shown is not None:
+            keep = {k: f"{v:.4f}" for k, v in row.items() if k not in ("epoch", "lr", "seconds")}
+            _safely(lambda: (shown.set_postfix(keep, refresh=False), shown.update()))
+
+    try:
+        yield show
+    finally:
+        if shown is not None:
+            _safely(shown.close)
+
+
+def _open(total: int) -> Any:
+    if sys.stderr is None or sys.stderr.closed:
+        return None
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # tqdm.auto warns in notebooks without ipywidgets, and falls back to text
+        from tqdm.auto import tqdm
+
+        try:
+            return tqdm(total=total, unit="epoch", desc="training", dynamic_ncols=True)
+        except (OSError, ValueError):
+            return None
+
+
+def _safely(action: Callable[[], Any]) -> None:
+    try:
+        action()
+    except (OSError, ValueError, AttributeError):
+        pass
