@@ -1,0 +1,407 @@
+"""``python -m nn``: train a network on real data, and predict with it."""
+
+from __future__ import annotations
+
+import argparse
+import os
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+from time import perf_counter
+from typing import Any
+
+import numpy as np
+
+import autograd as ag
+from autograd.errors import ArgumentError, AutogradError, FileError, NotFoundError
+from nn.data import DataLoader, train_test_split
+from nn.datasets import DATASETS, Table, read_features
+from nn.experiment import HELD_OUT, Config, Run, Scaling, held_out, load_table, slug
+from nn.files import next_folder, write_atomically
+from nn.history import History
+from nn.layers import ACTIVATIONS
+from nn.metrics import accuracy, confusion_table, mean_squared_error, r2_score
+from nn.names import nearest
+from nn.training import Trainer, evaluate
+
+OPTIMIZERS: dict[str, tuple[str, dict[str, Any], float]] = {
+    "sgd": ("SGD", {}, 0.1),
+    "momentum": ("SGD", {"momentum": 0.9}, 0.02),
+    "nesterov": ("SGD", {"momentum": 0.9, "nesterov": True}, 0.02),
+    "adagrad": ("Adagrad", {}, 0.02),
+    "rmsprop": ("RMSprop", {}, 1e-3),
+    "adadelta": ("Adadelta", {}, 1.0),
+    "adam": ("Adam", {}, 2e-3),
+    "adamw": ("AdamW", {}, 2e-3),
+    "adamax": ("Adamax", {}, 4e-3),
+    "nadam": ("NAdam", {}, 2e-3),
+}
+"""Name on the command line -> class in `optim`, settings, default learning rate."""
+
+VALIDATION_SEED = 1
+
+DESCRIPTION = "Train a neural network on real data, and predict with it."
+EXAMPLES = """\
+examples:
+  python -m nn train digits                            train on scans of handwritten digits
+  python -m nn train digits --hidden 128,64 --activation tanh --optimizer nesterov --lr 0.01
+  python -m nn train diabetes                          predict a number instead of a class
+  python -m nn train flowers.csv --target species      a table of your own
+  python -m nn predict runs/digits-1                   the digits that were held out
+  python -m nn predict runs/digits-1 --index 42        one of them, with its picture
+  python -m nn predict runs/flowers-1 new.csv          the rows of a file
+"""
+TRAIN_HELP = f"""\
+DATA is one of the data sets that come with scikit-learn (nothing is downloaded):
+
+{chr(10).join(f"  {name:<15}{what}" for name, what in DATASETS.items())}
+
+or the path of a CSV file: a line of column names, then numbers; --target names the column to predict. If that column
+holds words, or few different whole numbers, they are classes; other numbers are predicted as numbers.
+
+What happens: a fifth of the samples is held out, the same for every run. The inputs are standardised to mean 0 and
+deviation 1. A network of fully connected layers learns from the rest, in small batches: it computes outputs, compares
+them with the targets by a loss (cross-entropy for classes, mean squared error for numbers), finds by backpropagation
+how each weight changes the loss, and takes a step downhill. One pass over the samples is an epoch. At the end the
+network is tried on the held-out part, once.
+
+The run folder then holds model.safetensors (the weights), config.json (what predict needs beside them), history.csv and
+curves.svg, curves.png (loss and accuracy over the epochs), and graph.svg (the graph of the loss for two samples, as the
+tape recorded it, with values and gradients).
+"""
+TRAIN_EXAMPLES = """\
+to learn from:
+  --hidden ""                  no hidden layer: logistic regression. What does it lose?
+  --optimizer sgd --lr 10      a rate that is too large: the loss jumps, or is lost
+  --batch-size 1 --epochs 3    stochastic gradient descent: one sample a step
+  --activation sigmoid --hidden 64,64,64,64     vanishing gradients: it learns slowly
+  --validation 0.5             half of the data to learn from: the curves drift apart
+"""
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run the command line; returns the exit code: 0, 2 after a user's error, 130 after Ctrl-C."""
+    for stream in (sys.stdout, sys.stderr):
+        if hasattr(stream, "reconfigure"):
+            stream.reconfigure(errors="replace")  # a terminal that is not UTF-8
+    options = _parser().parse_args(arguments)
+    try:
+        with np.errstate(all="ignore"):  # an overflow shows in the loss, and is said once
+            return int(options.command(options))
+    except AutogradError as error:
+        _complain(f"error: {error}")
+    except MemoryError:
+        _complain("error: not enough memory for this network and data. Use smaller --hidden layers or fewer columns.")
+    except KeyboardInterrupt:
+        _complain("interrupted")
+        return 130
+    return 2
+
+
+# ---- train ------------------------------------------------------------------------------------------------------------
+
+
+def train(options: argparse.Namespace) -> int:
+    """``python -m nn train``."""
+    table = load_table(options.data, options.target, options.task)
+    rest, test = held_out(table)
+    config, generator = _configure(table, rest, options), ag.Generator(options.seed)
+    ag.manual_seed(options.seed)
+    model = config.model(generator).name_parameters()
+    optimizer = _optimizer(options, model)
+    folder, made = _folder(options, table)
+    try:
+        history, seconds = _train(options, table, config, model, optimizer, rest, generator)
+        outputs = _report(table, config, model, test, history, seconds)
+        run = Run(folder, config, model)
+        config.result = {**outputs, "epochs": len(history), "seconds": round(seconds, 2), "interrupted": history.interrupted}
+        run.save()
+        history.to_csv(folder / "history.csv")
+        _pictures(run, history, config.inputs.apply(table.features[rest[:2]]), config.encode(table.targets[rest[:2]]))
+    except BaseException:
+        if made and not any(folder.iterdir()):
+            folder.rmdir()
+        raise
+    _say(f"\nwritten to {folder}: {', '.join(sorted(p.name for p in folder.iterdir()))}")
+    _say(f"next: python -m nn predict {folder}")
+    return 130 if history.interrupted else 0
+
+
+def _configure(table: Table, rest: Any, options: argparse.Namespace) -> Config:
+    features = table.features[rest]
+    targets = None if table.class_names else Scaling.of(table.targets[rest][:, None])
+    names = ("optimizer", "lr", "epochs", "batch_size", "seed", "weight_decay", "validation")
+    training = {name: getattr(options, name) for name in names}
+    data = options.data if options.data in DATASETS else os.path.abspath(options.data)
+    return Config(data, table.target_name, table.task, len(table.features), table.feature_names, table.class_names,
+                  options.hidden, options.activation, Scaling.of(features), targets, training)  # fmt: skip
+
+
+def _optimizer(options: argparse.Namespace, model: Any) -> Any:
+    import optim
+
+    name, settings, rate = OPTIMIZERS[options.optimizer]
+    lr = rate if options.lr is None else options.lr
+    return getattr(optim, name)(model.parameters(), lr=lr, weight_decay=options.weight_decay, **settings)
+
+
+def _folder(options: argparse.Namespace, table: Table) -> tuple[Path, bool]:
+    """The run folder, and whether it was made now. Made before training, so that a bad path costs no time."""
+    if options.run_dir is None:
+        return next_folder("runs", slug(table.name)), True
+    folder = Path(options.run_dir)
+    try:
+        there = folder.is_dir()
+        if there and any(folder.iterdir()):
+            raise FileError(f"the run folder {str(folder)!r} is not empty. Choose another --run-dir, or empty it.")
+        folder.mkdir(parents=True, exist_ok=True)
+    except (OSError, ValueError) as error:
+        if isinstance(error, FileError):
+            raise
+        raise FileError(f"cannot make the run folder {str(folder)!r}: {getattr(error, 'strerror', None) or error}.") from None
+    if not os.access(folder, os.W_OK):
+        raise FileError(f"cannot write to the run folder {str(folder)!r}. Choose another --run-dir.")
+    return folder, not there
+
+
+def _train(options: argparse.Namespace, table: Table, config: Config, model: Any, optimizer: Any, rest: Any,
+           generator: Any) -> tuple[History, float]:  # fmt: skip
+    x, y = config.inputs.apply(table.features[rest]), config.encode(table.targets[rest])
+    validation = None
+    if options.validation:
+        labels = y if table.class_names else None
+        kept, watched = train_test_split(len(x), labels, options.validation, VALIDATION_SEED)
+        validation = DataLoader((x[watched], y[watched]), batch_size=1024)
+        x, y = x[kept], y[kept]
+    loader = DataLoader((x, y), batch_size=options.batch_size, shuffle=True, generator=generator)
+    sizes = " - ".join(map(str, [len(config.feature_names), *config.hidden, len(table.class_names or [0])]))
+    _say(f"{table.name}: {len(x):,} samples to learn from" + (f", {len(watched):,} to watch" if validation else "")
+         + f", {len(table.features) - len(rest):,} held out")  # fmt: skip
+    _say(f"network: {sizes}, {config.activation}, {sum(p.size for p in model.parameters()):,} parameters; {options.optimizer}")
+    trainer = Trainer(model, config.loss(), optimizer, config.metrics())
+    schedule = _schedule(optimizer, options.epochs)
+
+    def after_epoch(_: Trainer, row: dict[str, float]) -> None:
+        if not np.isfinite(row["loss"]):
+            raise ArgumentError(f"the loss became {row['loss']} in epoch {row['epoch']}: the steps are too large. Choose a smaller --lr.")
+        schedule.step()
+
+    start = perf_counter()
+    history = trainer.fit(loader, validation, options.epochs, [after_epoch], progress=not options.quiet)
+    return history, perf_counter() - start
+
+
+def _schedule(optimizer: Any, epochs: int) -> Any:
+    """The rate falls to 0 along half a cosine, so that the last steps settle."""
+    from optim import lr_scheduler
+
+    return lr_scheduler.CosineAnnealingLR(optimizer, T_max=max(epochs, 1))
+
+
+def _report(table: Table, config: Config, model: Any, test: Any, history: History, seconds: float) -> dict[str, float]:
+    from nn.training import predict as outputs_of
+
+    if history.interrupted:
+        _say(f"interrupted: {len(history)} complete epochs; the network is as after its last step")
+    else:
+        _say(f"trained {len(history)} epochs in {seconds:.1f} s")
+    outputs = config.decode(outputs_of(model, config.inputs.apply(table.features[test])))
+    targets = table.targets[test]
+    if table.class_names:
+        share = accuracy(outputs, targets)
+        right = round(share * len(targets))
+        _say(f"\nheld-out accuracy: {share:.2%} ({right} of {len(targets)})\n")
+        _say(confusion_table(outputs, targets, table.class_names))
+        return {"held_out_accuracy": share}
+    error, explained = mean_squared_error(outputs, targets), r2_score(outputs, targets)
+    _say(f"\nheld-out mean squared error: {error:.4g} (root: {error**0.5:.4g}); R²: {explained:.4f} on {len(targets)} samples")
+    return {"held_out_mse": error, "held_out_r2": explained}
+
+
+def _pictures(run: Run, history: History, x: Any, y: Any) -> None:
+    """Curves and graph: worth having, and no reason to lose a run."""
+    try:
+        title = f"{Path(run.config.data).stem}: {run.config.training['optimizer']}, seed {run.config.training['seed']}"
+        if len(history):
+            history.plot(run.folder / "curves.svg", run.folder / "curves.png", title=title)
+    except AutogradError as error:
+        _complain(f"no curves: {error}")
+    try:
+        from autograd.viz import draw
+
+        loss = run.config.loss()(run.model(ag.Tensor(x, name="x")), ag.Tensor(y, name="target"))
+        loss.name = "loss"
+        write_atomically(run.folder / "graph.svg", draw(loss).svg())
+    except (AutogradError, ImportError) as error:
+        _complain(f"no picture of the graph: {error}")
+
+
+# ---- predict ----------------------------------------------------------------------------------------------------------
+
+
+def predict(options: argparse.Namespace) -> int:
+    """``python -m nn predict``."""
+    run = Run.load(options.run)
+    config = run.config
+    if options.file is not None and options.index is not None:
+        raise ArgumentError("give a file or --index, not both.")
+    if options.file is not None:
+        found = run.predict(read_features(options.file, config.feature_names))
+        _say(_predictions(config, found, range(1, len(found) + 1), None))
+        return 0
+    table = load_table(config.data, None if config.data in DATASETS else config.target, config.task if config.data not in DATASETS else "auto")
+    if len(table.features) != config.samples or table.feature_names != config.feature_names or table.class_names != config.class_names:
+        raise ArgumentError(f"{config.data} has changed since the network was trained on it. Give the rows to predict as a file.")
+    rest, test = held_out(table)
+    if options.index is not None:
+        if not 0 <= options.index < len(table.features):
+            raise ArgumentError(f"there is no sample {options.index}: {table.name} has samples 0 to {len(table.features) - 1}.")
+        chosen = np.array([options.index])
+        _say(f"sample {options.index} of {table.name}, which was {'held out' if options.index in test else 'learned from'}")
+        if table.name == "digits":
+            _say(_scan(table.features[options.index]))
+    else:
+        chosen = np.sort(test)
+    found = run.predict(table.features[chosen])
+    _say(_predictions(config, found, chosen, table.targets[chosen]))
+    if options.index is None:
+        if table.class_names:
+            _say(f"\nheld-out accuracy: {accuracy(found, table.targets[chosen]):.2%} on {len(chosen)} samples")
+        else:
+            _say(f"\nheld-out R²: {r2_score(found, table.targets[chosen]):.4f} on {len(chosen)} samples")
+    return 0
+
+
+def _predictions(config: Config, found: Any, numbers: Any, targets: Any) -> str:
+    """A line for each sample: its number, the prediction, how sure, what else it may be; and the truth where it is known."""
+    lines = []
+    names = config.class_names
+    if names is None:
+        lines.append(f"{'sample':>8}  {config.target}" + ("  (true)" if targets is not None else ""))
+        for k, (number, value) in enumerate(zip(numbers, found, strict=True)):
+            lines.append(f"{number:>8}  {value:.6g}" + (f"  ({targets[k]:.6g})" if targets is not None else ""))
+        return "\n".join(lines)
+    width = max(len(config.target[:20]), *(len(n[:20]) for n in names))
+    lines.append(f"{'sample':>8}  {config.target[:20]:<{width}}  probability  next")
+    for k, (number, shares) in enumerate(zip(numbers, found, strict=True)):
+        first, *others = np.argsort(-shares, kind="stable")[:3]
+        line = f"{number:>8}  {names[first][:20]:<{width}}  {shares[first]:>11.2%}  " + ", ".join(f"{names[o][:20]} {shares[o]:.2%}" for o in others)
+        if targets is not None and targets[k] != first:
+            line += f"   <- is {names[targets[k]][:20]}"
+        lines.append(line)
+    return "\n".join(lines)
+
+
+def _scan(pixels: Any) -> str:
+    """An 8×8 scan in characters."""
+    shades = " .:-=+*#@"
+    return "\n".join("  " + "".join(shades[min(int(v) // 2, 8)] * 2 for v in row) for row in pixels.reshape(8, 8))
+
+
+# ---- the command line -------------------------------------------------------------------------------------------------
+
+
+def _parser() -> argparse.ArgumentParser:
+    raw = argparse.RawDescriptionHelpFormatter
+    parser = argparse.ArgumentParser("python -m nn", description=DESCRIPTION, epilog=EXAMPLES, formatter_class=raw, allow_abbrev=False)
+    commands = parser.add_subparsers(metavar="COMMAND", required=True)
+    t = commands.add_parser("train", help="train a network, and leave it in a run folder", formatter_class=raw, allow_abbrev=False,
+                            description=TRAIN_HELP, epilog=TRAIN_EXAMPLES)  # fmt: skip
+    t.set_defaults(command=train)
+    t.add_argument("data", metavar="DATA", help="a data set by name, or a CSV file by path")
+    t.add_argument("--target", metavar="COLUMN", help="the column of a CSV file that is to be predicted")
+    t.add_argument("--task", choices=["auto", "classification", "regression"], default="auto", help="what the target of a CSV file is (auto)")
+    t.add_argument("--hidden", type=_sizes, default=[64, 32], metavar="SIZES", help='neurons in each hidden layer (64,32); "" for none')
+    t.add_argument("--activation", type=_one_of("activation", ACTIVATIONS), default="relu", metavar="NAME", help=f"between the layers: {', '.join(ACTIVATIONS)} (relu)")
+    t.add_argument("--optimizer", type=_one_of("optimizer", OPTIMIZERS), default="adam", metavar="NAME", help=f"how a step is made of a gradient: {', '.join(OPTIMIZERS)} (adam)")
+    t.add_argument("--lr", type=_number(0), metavar="RATE", help="learning rate: the size of a step at the start; it falls to 0 along half a cosine (by optimizer: "
+                   + ", ".join(f"{name} {rate:g}" for name, (_, _, rate) in OPTIMIZERS.items()) + ")")  # fmt: skip
+    t.add_argument("--epochs", type=_whole(1), default=60, metavar="N", help="passes over the training samples (60)")
+    t.add_argument("--batch-size", type=_whole(1), default=32, metavar="N", help="samples for each step (32)")
+    t.add_argument("--seed", type=_whole(0), default=0, metavar="N", help="of the first weights and the order of the samples; the same seed gives the same weights, bit for bit (0)")
+    t.add_argument("--weight-decay", type=_number(0), default=1e-4, metavar="RATE", help="L2 regularisation: pulls weights towards 0, against overfitting (0.0001)")
+    t.add_argument("--validation", type=_share, default=0.1, metavar="SHARE", help="the share of the training samples that is only watched, for the curves; 0 for none (0.1)")
+    t.add_argument("--run-dir", metavar="FOLDER", help="where to write; new or empty (runs/DATA-1, -2, ...)")
+    t.add_argument("--quiet", action="store_true", help="no progress bar")
+    p = commands.add_parser("predict", help="predict with a trained network", formatter_class=raw, allow_abbrev=False,
+                            description="Predict with a network that was trained: for the rows of a CSV file, for one sample of the data set that it was "
+                            "trained from,\nor, with neither, for all samples that were held out.", epilog=EXAMPLES)  # fmt: skip
+    p.set_defaults(command=predict)
+    p.add_argument("run", metavar="RUN", help="a run folder, such as runs/digits-1")
+    p.add_argument("file", metavar="FILE.csv", nargs="?", help="a CSV file that has the columns the network was trained on")
+    p.add_argument("--index", type=_whole(0), metavar="N", help="the number of a sample in the data set, from 0")
+    return parser
+
+
+def _sizes(text: str) -> list[int]:
+    try:
+        sizes = [int(part) for part in text.split(",") if part.strip()]
+    except ValueError:
+        sizes = [0]
+    if any(not 0 < n <= 1_000_000 for n in sizes):
+        raise argparse.ArgumentTypeError(f"{text!r:.60} is not a list of layer sizes, such as 64,32")
+    return sizes
+
+
+def _one_of(what: str, known: Any) -> Any:
+    def choose(text: str) -> str:
+        if text not in known:
+            raise argparse.ArgumentTypeError(f"there is no {what} {text!r:.60}{nearest(text, known)} There are {', '.join(known)}")
+        return text
+
+    return choose
+
+
+def _whole(least: int) -> Any:
+    def parse(text: str) -> int:
+        try:
+            value = int(text)
+        except ValueError:
+            value = least - 1
+        if not least <= value < 1 << 63:
+            raise argparse.ArgumentTypeError(f"{text!r:.60} is not a whole number of at least {least}")
+        return value
+
+    return parse
+
+
+def _number(least: float) -> Any:
+    def parse(text: str) -> float:
+        try:
+            value = float(text)
+        except ValueError:
+            value = float("nan")
+        if not least <= value < float("inf"):
+            raise argparse.ArgumentTypeError(f"{text!r:.60} is not a finite number of at least {least:g}")
+        return value
+
+    return parse
+
+
+def _share(text: str) -> float:
+    value: float = _number(0)(text)
+    if value >= 1:
+        raise argparse.ArgumentTypeError(f"{text} is not a share: give a number from 0, for none, to below 1")
+    return value
+
+
+def _say(text: str) -> None:
+    """Print, unless nobody listens any more: a closed pipe is no reason to lose a run."""
+    try:
+        print(text, flush=True)
+    except (OSError, ValueError):
+        try:
+            os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        except (OSError, ValueError):
+            sys.stdout = open(os.devnull, "w")
+
+
+def _complain(text: str) -> None:
+    try:
+        print(text, file=sys.stderr, flush=True)
+    except (OSError, ValueError):
+        pass
+
+
+if __name__ == "__main__":
+    sys.exit(main())
