@@ -160,13 +160,13 @@ def test_import_is_light() -> None:
 # The compiler's closed instruction set beside the scalar functions: its words are NumPy's, and so some ops'.
 INSTRUCTIONS = {"reshape", "transpose", "broadcast_to", "cast", "sum", "prod", "max", "min", "matmul"}
 
-# May look at op names: the declarations, the kernels named after them, the table from scalar functions to kernels;
-# and in-place writes, which are recorded as two ops of their own.
+# May look at op names: the declarations, the kernels named after them, the table from scalar functions to
+# kernels, and in-place writes, which are recorded as two ops of their own.
 NAMING = ("autograd/ops/", "autograd/kernels/", "autograd/compiler/scalars.py", "autograd/inplace.py")
 
 
 def op_name_uses(path: Path, names: set[str]) -> Iterator[str]:
-    """Lines where a file decides by an op's name: a string that is one, compared, looked up, matched, or a key."""
+    """Lines where a file decides by an op's name: a string that is one, compared, looked up or a key."""
     for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"), str(path))):
         suspects: list[ast.AST] = []
         if isinstance(node, ast.Compare):
