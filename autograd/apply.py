@@ -99,7 +99,7 @@ def operand(x: Any) -> Any:
     if kind in _RAW:
         return x
     if isinstance(x, numpy.ma.MaskedArray):
-        raise DTypeError("a masked array would lose its mask here. Fill it first: a.filled(value).")
+        raise DTypeError(f"a masked array would lose its mask here. Fill it first: a.filled(value). ({user_line()})")
     if isinstance(x, ndarray | numpy.generic | list | tuple | float | int):
         try:
             array = numpy.asarray([_plain(v) for v in x] if kind in (list, tuple) else x)

@@ -59,7 +59,8 @@ def erf(x: Any) -> Any:
     """The error function, from SciPy, imported at first use."""
     from scipy.special import erf as scipy_erf
 
-    return scipy_erf(x)
+    y = scipy_erf(x)
+    return y.astype(x.dtype) if hasattr(x, "dtype") and x.dtype.kind == "f" else y
 
 
 @_instruction
@@ -302,7 +303,7 @@ class Op:
         name = _OPERATORS.get(self.operator or "")
         if name is None:
             return ()
-        if len(self.arrays) == 1 or self.kind == "constant":
+        if len(self.arrays) == 1 or name in ("lt", "le", "gt", "ge", "eq", "ne"):  # Python mirrors comparisons itself
             return ((f"__{name}__", False),)
         return ((f"__{name}__", False), (f"__r{name}__", True))
 

@@ -48,7 +48,7 @@ def positive(x, /):
     return np.positive(x)
 
 
-@elementwise(lambda a, b: b * a ** (b - (b != 0)), lambda y, a: y * np.log(a + (a == 0)), operator="^", strong=True)
+@elementwise(lambda a, b: b * a ** (b * 1 - (b != 0)), lambda y, a: y * np.log(a + (a == 0)), operator="^", strong=True)
 def power(a, b, /):
     """Power, y = aᵇ; dy/da = b·aᵇ⁻¹ (0 where b = 0), dy/db = y·ln a (0 at a = 0). 0⁰ = 1; negative a needs an integer b."""
     return a**b

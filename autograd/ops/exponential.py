@@ -45,9 +45,9 @@ def log1p(x, /):
     return np.log1p(x)
 
 
-@elementwise(lambda y, a: np.exp(a - np.where(np.isinf(y), 0, y)), lambda y, b: np.exp(b - np.where(np.isinf(y), 0, y)))
+@elementwise(lambda y, a, b: sigmoid_of(lead(a, b)) * (y > BOTTOM), lambda y, a, b: sigmoid_of(lead(b, a)) * (y > BOTTOM))
 def logaddexp(a, b, /):
-    """y = ln(eᵃ + eᵇ) without overflow; dy/da = eᵃ⁻ʸ, dy/db = eᵇ⁻ʸ (0 where both are −inf)."""
+    """y = ln(eᵃ + eᵇ) without overflow; dy/da = 1/(1 + eᵇ⁻ᵃ), dy/db = 1/(1 + eᵃ⁻ᵇ) (0 where both are −inf)."""
     return np.logaddexp(a, b)
 
 
@@ -70,7 +70,12 @@ def erf(x, /):
     return np.erf(x)
 
 
-LN2, LN10, TWO_OVER_SQRT_PI = 0.6931471805599453, 2.302585092994046, 1.1283791670955126
+LN2, LN10, TWO_OVER_SQRT_PI, BOTTOM = 0.6931471805599453, 2.302585092994046, 1.1283791670955126, float("-inf")
+
+
+def lead(a, b):  # type: ignore[no-untyped-def]
+    """a − b, and 0 between two infinities of one sign."""
+    return np.where(np.logical_and(np.isinf(a), np.equal(a, b)), 0, a - b)
 
 
 def sigmoid_of(x):  # type: ignore[no-untyped-def]

@@ -7,7 +7,7 @@ from typing import Any
 import numpy
 
 from autograd.apply import composite
-from autograd.errors import IndexingError, user_line
+from autograd.errors import AxisError, IndexingError, user_line
 from autograd.inplace import plain_index
 from autograd.rule import linear, np, primitive
 from autograd.tensor import Tensor
@@ -68,6 +68,8 @@ def sort(x: Any, axis: int = -1) -> Any:
 @composite()
 def diagonal(x: Any, offset: int = 0, axis1: int = 0, axis2: int = 1) -> Any:
     """The diagonal of a matrix, or of the last but named axes of a stack."""
+    if not all(-x.ndim <= k < x.ndim for k in (axis1, axis2)):
+        raise AxisError(f"diagonal needs two axes, shape {x.shape} has no axes {axis1} and {axis2}. ({user_line()})")
     n, m = x.shape[axis1], x.shape[axis2]
     rows = numpy.arange(max(0, min(n + min(offset, 0), m - max(offset, 0)))) - min(offset, 0)
     x = x.transpose([k for k in range(x.ndim) if k not in (axis1 % x.ndim, axis2 % x.ndim)] + [axis1 % x.ndim, axis2 % x.ndim])

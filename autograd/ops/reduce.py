@@ -44,7 +44,7 @@ def mean(x, /, axis=None, keepdims=False):
 
 def at_extreme(x: Any, y: Any, axis: Any, keepdims: bool) -> Any:
     """Weights that pick the extreme elements; ties share equally."""
-    hit = np.equal(x, kept(y, axis, keepdims))
+    hit = np.astype(np.equal(x, kept(y, axis, keepdims)), x.dtype)
     return hit / np.maximum(np.sum(hit, axis=axis, keepdims=True), 1)
 
 
@@ -117,8 +117,10 @@ def finite(m: Any) -> Any:
 
 
 def shares(x: Any, y: Any, axis: Any, keepdims: bool) -> Any:
-    """The softmax of x from its logsumexp: eˣ⁻ʸ, and 0 where everything is −inf."""
-    return np.exp(x - finite(kept(y, axis, keepdims)))
+    """The softmax of x: eˣ⁻ʸ over its sum, which is 1 but for rounding in a large y; 0 where everything is −inf."""
+    e = np.exp(x - finite(kept(y, axis, keepdims)))
+    total = np.sum(e, axis=axis, keepdims=True)
+    return e / (total + np.equal(total, 0))
 
 
 @primitive(vjp=lambda g, y, x, axis, keepdims: kept(g, axis, keepdims) * shares(x, y, axis, keepdims),

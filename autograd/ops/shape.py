@@ -91,6 +91,12 @@ def cast(x, /, dtype):
     return np.astype(x, dtype)
 
 
+@composite(method=False)
+def astype(x: Any, dtype: Any) -> Any:
+    """The same values in another dtype; differentiable between float dtypes."""
+    return OPS["cast"].call(x, dtype=numpy.dtype(dtype))
+
+
 @linear(lambda g, i, axis, bounds: g[(*(slice(None),) * (axis % g.ndim), slice(bounds[i], bounds[i + 1]))],
         jvp=lambda t, i, axis, bounds, shapes: np.concatenate(
             [t if k == i else np.zeros(s, t.dtype) for k, s in enumerate(shapes)], axis=axis), label="⧺")  # fmt: skip
@@ -162,6 +168,8 @@ def _at_least(a: Any, ndim: int) -> Any:
 @composite()
 def split(x: Any, indices_or_sections: Any, axis: int = 0) -> list[Any]:
     """Pieces of x along an axis: that many equal ones, or cut at the given indices."""
+    if not -x.ndim <= axis < x.ndim:
+        raise AxisError(f"axis {axis} does not exist in shape {x.shape}. ({user_line()})")
     n = x.shape[axis]
     if isinstance(indices_or_sections, int | numpy.integer):
         if indices_or_sections <= 0 or n % indices_or_sections:
