@@ -96,22 +96,27 @@ def duration(seconds: float) -> str:
     return f"{seconds * 1e9:.3g} ns"
 
 
+HEAD = ["engine", "time", "our time / its time", "with jit", ""]
+
+
 def table(work: Workload, rows: list[Row]) -> list[list[str]]:
-    """Lines of cells: engine, time, our share of it, remark."""
-    ours = next((row for row in rows if row.engine == "wengert" and row.rounds), None)
+    """Lines of cells as in HEAD."""
+    timed = {row.engine: row for row in rows if row.rounds}
     lines = []
     for row in rows:
         if not row.rounds:
-            lines.append([row.engine, "–", "–", row.why])
+            lines.append([row.engine, "–", "–", "–", row.why.split("\n")[0]])
             continue
-        share, remark = "", ""
-        if ours is not None and row is not ours:
-            middle, least, greatest = ratios(ours, row)
-            share = f"{middle:.2f} ({least:.2f}–{greatest:.2f})"
-            if row.engine in work.targets:
+        shares, remark = ["", ""], ""
+        for k, engine in enumerate(("wengert", "wengert_jit")):
+            if engine not in timed or row.engine in (engine, "wengert_jit"):
+                continue
+            middle, least, greatest = ratios(timed[engine], row)
+            shares[k] = f"{middle:.2f} ({least:.2f}–{greatest:.2f})"
+            if k == 0 and row.engine in work.targets:
                 met = "met" if middle <= work.targets[row.engine] else "MISSED"
                 remark = f"target ≤ {work.targets[row.engine]:g}: {met}"
-        lines.append([row.engine, duration(row.median / work.units), share, remark])
+        lines.append([row.engine, duration(row.median / work.units), *shares, remark])
     return lines
 
 
@@ -132,7 +137,6 @@ def main() -> int:
         *(f"left out: {engine}: {why}" for engine, why in absent.items()),
     ]
     print("\n".join(about))
-    head = ["engine", "time", "our time / its time", ""]
     markdown = [*(f"- {line}" for line in about)]
     results: list[dict[str, Any]] = []
     missed = False
@@ -140,23 +144,18 @@ def main() -> int:
         for work in chosen:
             rows = compare(work, workers, options.rounds, options.budget)
             lines = table(work, rows)
-            missed |= any("MISSED" in line[3] for line in lines)
+            missed |= any("MISSED" in line[4] for line in lines)
             print(f"\n{work.name}: {work.what}")
-            widths = [max(len(line[i]) for line in [head, *lines]) for i in range(3)]
-            for line in [head, *lines]:
-                cells = [
-                    line[0].ljust(widths[0]),
-                    line[1].rjust(widths[1]),
-                    line[2].rjust(widths[2]),
-                    line[3],
-                ]
-                print(("  " + "  ".join(cells)).rstrip(), flush=True)
+            widths = [max(len(line[i]) for line in [HEAD, *lines]) for i in range(4)]
+            for line in [HEAD, *lines]:
+                numbers = [cell.rjust(width) for cell, width in zip(line[1:4], widths[1:], strict=True)]
+                print("  ".join(["", line[0].ljust(widths[0]), *numbers, line[4]]).rstrip(), flush=True)
             markdown += [
                 "",
                 f"**{work.name}**: {work.what}",
                 "",
-                "| " + " | ".join(head) + " |",
-                "|---|---:|---:|---|",
+                "| " + " | ".join(HEAD) + " |",
+                "|---|---:|---:|---:|---|",
             ]
             markdown += ["| " + " | ".join(line) + " |" for line in lines]
             results.append({
