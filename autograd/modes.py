@@ -45,7 +45,8 @@ class _Switch:
                     try:
                         sent, step = (yield item), "send"
                     except GeneratorExit:
-                        inner.close()
+                        with kind():
+                            inner.close()
                         raise
                     except BaseException as error:
                         sent, step = error, "throw"

@@ -7,7 +7,7 @@
 
 Parameters before the ``/`` are arrays; those after it are *settings* (an axis, a shape). A derivative rule names the
 values that it needs, and these are what a node saves: ``y`` the output, the arrays by their own names, settings by
-theirs, and ``shape`` for the shape of the input in question. There are four kinds of op:
+theirs, ``shape`` for the shape of the input in question and ``y_shape`` for that of the output. There are four kinds of op:
 
 ``elementwise``     states a partial derivative for each array; vjp = g·d and jvp = t·d follow
 ``linear``          linear in each array; states itself and its transpose, the jvp is the op itself
@@ -209,6 +209,8 @@ class Assembly:
             return place.get(name, "g")
         if name == "shape":
             return f"n.inputs[{i}].shape"
+        if name == "y_shape":
+            return "n.shape"
         if name == "i":
             return str(i)
         if name == "xs":
@@ -248,7 +250,7 @@ class Op:
         self._forwards: dict[int, Rule] = {}
         self.call: Rule = function  # the public function; set by autograd.apply
         for rule in (*vjps, *jvps, *(d for d in partials if callable(d))):
-            unknown = set(_names(rule)) - {*self.arrays, *self.settings, "y", "g", "t", "shape", "i", "xs"} if rule else ()
+            unknown = set(_names(rule)) - {*self.arrays, *self.settings, "y", "g", "t", "shape", "y_shape", "i", "xs"} if rule else ()
             if unknown:
                 raise TypeError(f"a rule of op {self.name!r} asks for {sorted(unknown)}, which the op does not have")
         if not self.doc:

@@ -22,7 +22,7 @@ from weakref import ref
 
 import numpy
 
-from autograd.errors import GraphError, ShapeError, line_of
+from autograd.errors import DTypeError, GraphError, ShapeError, line_of
 from autograd.rule import Op, Plan, np
 
 if TYPE_CHECKING:
@@ -163,6 +163,17 @@ class Writes:
         self.last = tick()
         self._of[key] = (keep, self.last, self.version(array) + 1, where)
 
+    def note_all(self, arrays: list[ndarray[Any, Any]], where: str) -> None:
+        """`note` for many arrays that were noted before, mostly."""
+        of, now = self._of, tick()
+        for array in arrays:
+            entry = of.get(id(array))
+            if entry is None:
+                self.note(array, where)
+            else:
+                of[id(array)] = (entry[0], now, entry[2] + 1, where)
+        self.last = now
+
     def version(self, array: ndarray[Any, Any]) -> int:
         """How often the storage of `array` was written in place."""
         entry = self._of.get(id(self._owner(array)))
@@ -288,15 +299,17 @@ class Walk:
         return self.kept
 
     def _extras(self, node: Node, g: Any) -> Any:
-        from autograd.tensor import wrap
+        from autograd.apply import operand
+        from autograd.tensor import Tensor, wrap
 
         for hook in tuple(node.extra.hooks.values()) if node.extra else ():
             answer = hook(g if self.create_graph else wrap(g))
             if answer is not None:
-                answer = answer if self.create_graph else getattr(answer, "data", answer)
+                answer = answer if isinstance(answer, Tensor) else wrap(numpy.asarray(operand(answer)))
                 if answer.shape != node.shape:
                     raise ShapeError(f"a hook on {node.describe()} returned shape {answer.shape}; return {node.shape}")
-                g = answer
+                answer = answer if answer.dtype == node.dtype else answer.astype(node.dtype)
+                g = answer if self.create_graph else answer._data
         if node.extra is not None and node.extra.retain:
             self.kept[node] = g
         return g
@@ -330,7 +343,7 @@ def _freed(node: Node) -> GraphError:
 
 
 def _hunt(node: Node, i: int, c: Any) -> None:
-    array = getattr(c, "data", c)
+    array = getattr(c, "_data", c)
     if isinstance(array, ndarray | numpy.generic) and array.dtype.kind in "fc" and numpy.isnan(array).any():
         raise GraphError(f"the gradient of input {i} of {node.describe()} contains NaN")
 
@@ -421,6 +434,7 @@ def pushforward(outputs: Sequence[Tensor], inputs: Sequence[Tensor], tangents: S
 
 def _seed(root: Tensor, seed: Any, create_graph: bool) -> Any:
     """The gradient to start from: ones for a scalar, else what the caller gave, checked."""
+    from autograd.apply import operand
     from autograd.tensor import Tensor, wrap
 
     node = root._node
@@ -433,12 +447,12 @@ def _seed(root: Tensor, seed: Any, create_graph: bool) -> Any:
             )
         array: Any = np.ones(node.shape, node.dtype) if mode.capture is None else mode.capture.ones(node.shape, node.dtype)
     else:
-        array = seed._data if isinstance(seed, Tensor) else numpy.asarray(seed, dtype=node.dtype)
+        array = seed._data if isinstance(seed, Tensor) else numpy.asarray(operand(seed))
         if array.shape != node.shape:
             raise ShapeError(f"the seed has shape {array.shape}, and the tensor {node.shape}: they must be equal.")
         if array.dtype != node.dtype:
             if array.dtype.kind == "c" and node.dtype.kind != "c":
-                raise GraphError(f"the seed is complex and the tensor is {node.dtype}: pass a real seed.")
+                raise DTypeError(f"the seed is complex and the tensor is {node.dtype}: pass a real seed.")
             array = array.astype(node.dtype)
     if not create_graph:
         return array
@@ -461,7 +475,7 @@ def backward(root: Tensor, gradient: Any = None, *, retain_graph: bool = False, 
     for node in list(kept):
         g = kept.pop(node)
         holder: Any = node if isinstance(node, Leaf) else node.extra
-        old = holder.grad if isinstance(node, Leaf) else None
+        old = holder.grad
         if isinstance(g, Tensor):
             new = g if old is None else old + g
         elif old is not None:

@@ -26,7 +26,7 @@ def scatter_add(x, /, index, shape):
 
 
 @primitive(vjp=(lambda g, path: np.write(g, 0, path), lambda g, path: region(g, path)),
-           jvp=(lambda t, path: np.write(t, 0, path), lambda t, y, path: np.write(np.zeros_like(y), t, path)), label="[·]←")  # fmt: skip
+           jvp=(lambda t, path: np.write(t, 0, path), lambda t, y_shape, path: np.write(np.zeros(y_shape, t.dtype), t, path)), label="[·]←")  # fmt: skip
 def write(x, v, /, path):
     """x with v written to the place that a path of views leads to."""
     return np.write(x, v, path)
