@@ -124,9 +124,11 @@ def main() -> int:
     options = arguments()
     if options.command == "setup":
         return set_up(options.names or list(ENVIRONMENTS), options.pip.split())
-    chosen = [w for w in workloads() if not options.only or any(w.name.startswith(o) for o in options.only)]
+    names = [w.name for w in workloads()]
+    wanted = {n for o in options.only or [""] for n in ([o] if o in names else names) if n.startswith(o)}
+    chosen = [w for w in workloads() if w.name in wanted]
     if not chosen:
-        print(f"no such workload; there are {', '.join(w.name for w in workloads())}", file=sys.stderr)
+        print(f"no such workload; there are {', '.join(names)}", file=sys.stderr)
         return 2
     workers, absent = start(options.engines, options.paths, options.threads)
     where = machine()

@@ -10,11 +10,11 @@ import sys
 import time
 from pathlib import Path
 
-import nn
 import numpy as np
-import optim
 
 import autograd as ag
+import nn
+import optim
 
 
 def resident() -> float:

@@ -1,4 +1,4 @@
-"""`python -m bench.overhead`: what a call costs above NumPy's own, path by path, so that a feature which slows
+"""`python -m bench.overhead`: what a call costs above NumPy's own, path by path, so that a feature that slows
 the plain path down is seen. Nanoseconds for one call on a float32 array of one element."""
 
 from __future__ import annotations

@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
-import autograd.numpy as np
 import workloads
 
+import autograd.numpy as np
 from autograd import grad, value_and_grad
 
 
