@@ -60,7 +60,7 @@ or the path of a CSV file: a line of column names, then numbers; --target names 
 holds words, or few different whole numbers, they are classes; other numbers are predicted as numbers.
 
 What happens: a fifth of the samples is held out, the same for every run. The inputs are standardised to mean 0 and
-deviation 1. A network of fully connected layers learns from the rest, in small batches: it computes outputs, compares
+deviation 1 (pixels by one common deviation). A network of fully connected layers learns from the rest, in small batches: it computes outputs, compares
 them with the targets by a loss (cross-entropy for classes, mean squared error for numbers), finds by backpropagation
 how each weight changes the loss, and takes a step downhill. One pass over the samples is an epoch. At the end the
 network is tried on the held-out part, once.
@@ -130,11 +130,11 @@ def train(options: argparse.Namespace) -> int:
 def _configure(table: Table, rest: Any, options: argparse.Namespace) -> Config:
     features = table.features[rest]
     targets = None if table.class_names else Scaling.of(table.targets[rest][:, None])
-    names = ("optimizer", "lr", "epochs", "batch_size", "seed", "weight_decay", "validation")
+    names = ("optimizer", "lr", "epochs", "batch_size", "seed", "weight_decay", "label_smoothing", "validation")
     training = {name: getattr(options, name) for name in names}
     data = options.data if options.data in DATASETS else os.path.abspath(options.data)
     return Config(data, table.target_name, table.task, len(table.features), table.feature_names, table.class_names,
-                  options.hidden, options.activation, Scaling.of(features), targets, training)  # fmt: skip
+                  options.hidden, options.activation, Scaling.of(features, table.one_unit), targets, training)  # fmt: skip
 
 
 def _optimizer(options: argparse.Namespace, model: Any) -> Any:
@@ -311,7 +311,7 @@ def _parser() -> argparse.ArgumentParser:
     t.add_argument("data", metavar="DATA", help="a data set by name, or a CSV file by path")
     t.add_argument("--target", metavar="COLUMN", help="the column of a CSV file that is to be predicted")
     t.add_argument("--task", choices=["auto", "classification", "regression"], default="auto", help="what the target of a CSV file is (auto)")
-    t.add_argument("--hidden", type=_sizes, default=[64, 32], metavar="SIZES", help='neurons in each hidden layer (64,32); "" for none')
+    t.add_argument("--hidden", type=_sizes, default=[256], metavar="SIZES", help='neurons in each hidden layer, such as 128,64; "" for none (256)')
     t.add_argument("--activation", type=_one_of("activation", ACTIVATIONS), default="relu", metavar="NAME", help=f"between the layers: {', '.join(ACTIVATIONS)} (relu)")
     t.add_argument("--optimizer", type=_one_of("optimizer", OPTIMIZERS), default="adam", metavar="NAME", help=f"how a step is made of a gradient: {', '.join(OPTIMIZERS)} (adam)")
     t.add_argument("--lr", type=_number(0), metavar="RATE", help="learning rate: the size of a step at the start; it falls to 0 along half a cosine (by optimizer: "
@@ -320,6 +320,7 @@ def _parser() -> argparse.ArgumentParser:
     t.add_argument("--batch-size", type=_whole(1), default=32, metavar="N", help="samples for each step (32)")
     t.add_argument("--seed", type=_whole(0), default=0, metavar="N", help="of the first weights and the order of the samples; the same seed gives the same weights, bit for bit (0)")
     t.add_argument("--weight-decay", type=_number(0), default=1e-4, metavar="RATE", help="L2 regularisation: pulls weights towards 0, against overfitting (0.0001)")
+    t.add_argument("--label-smoothing", type=_share, default=0.1, metavar="SHARE", help="classes: the share of each target that is spread over all classes, against overconfidence (0.1)")
     t.add_argument("--validation", type=_share, default=0.1, metavar="SHARE", help="the share of the training samples that is only watched, for the curves; 0 for none (0.1)")
     t.add_argument("--run-dir", metavar="FOLDER", help="where to write; new or empty (runs/DATA-1, -2, ...)")
     t.add_argument("--quiet", action="store_true", help="no progress bar")

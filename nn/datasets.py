@@ -37,6 +37,7 @@ class Table:
     feature_names: list[str]
     class_names: list[str] | None  # None: regression
     target_name: str = "target"
+    one_unit: bool = False  # whether all features are of one kind, such as the pixels of a picture
 
     @property
     def task(self) -> str:
@@ -71,6 +72,7 @@ def load_dataset(name: str) -> Table:
         [str(n) for n in bunch.feature_names],
         None if regression else [str(n) for n in bunch.target_names],
         "progression" if regression else "class",
+        name == "digits",
     )
 
 

@@ -36,7 +36,8 @@ CONFIG, WEIGHTS = "config.json", "model.safetensors"
 
 @dataclass(frozen=True)
 class Scaling:
-    """Standardisation, (x − mean)/scale, by the mean and deviation of the training part alone.
+    """Standardisation, (x − mean)/scale, by the mean and deviation of the training part alone. Features of one unit, such as
+    pixels, share one scale: else those at the border, blank in nearly every picture, would count the most.
 
     >>> Scaling.of(np.array([[0.0, 5.0], [2.0, 5.0]])).apply(np.array([[1.0, 5.0]])).tolist()
     [[0.0, 0.0]]
@@ -46,9 +47,11 @@ class Scaling:
     scale: list[float]
 
     @staticmethod
-    def of(x: Array) -> Scaling:
+    def of(x: Array, one_unit: bool = False) -> Scaling:
         """The scaling of some samples; what does not vary is only shifted."""
         deviation = x.std(axis=0)
+        if one_unit:
+            deviation = np.full(deviation.shape, np.sqrt(np.mean(deviation**2)))
         return Scaling(x.mean(axis=0).tolist(), np.where(deviation > 0, deviation, 1.0).tolist())
 
     def apply(self, x: Array) -> Array:
@@ -85,7 +88,7 @@ class Config:
 
     def loss(self) -> Any:
         """The loss that fits the task: cross-entropy, or mean squared error."""
-        return CrossEntropyLoss() if self.class_names else MSELoss()
+        return CrossEntropyLoss(label_smoothing=self.training.get("label_smoothing", 0.0)) if self.class_names else MSELoss()
 
     def metrics(self) -> dict[str, Any]:
         """The metric that fits the task: accuracy, or R²."""
