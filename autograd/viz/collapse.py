@@ -1,0 +1,95 @@
+"""Which nodes of a large graph share a box.
+
+Nodes are grouped in runs that are contiguous on the tape. Inputs are older than what uses them, so edges
+between runs only go forward, and the smaller graph has no cycles either. Runs are cut where there is
+something to recognise: at named nodes, and where a parameter or an input comes in. If that leaves too
+many boxes, the beginning and the end of the graph are shown in full, and what lies between in a few
+groups.
+"""
+
+from __future__ import annotations
+
+from autograd.viz.model import Graph
+
+__all__ = ["collapse"]
+
+ENDS = 2  # nodes of a run that are shown on either side of "N nodes inside"
+GROUPS = 12  # at most, between a beginning and an end shown in full
+
+
+def collapse(graph: Graph, limit: int) -> list[list[int]]:
+    """At most `limit` units, each one node or a group, oldest first. All passes are loops over lists."""
+    count = len(graph.inputs)
+    if count <= limit:
+        return [[i] for i in range(count)]
+    ops = [i for i, inputs in enumerate(graph.inputs) if inputs]
+    sources = [i for i, inputs in enumerate(graph.inputs) if not inputs]
+    units = [*([i] for i in sources), *(unit for run in _runs(graph, ops) for unit in _with_ends(run))]
+    if len(units) <= limit:
+        return units
+    ends = limit // 8
+    while True:
+        groups = min(GROUPS, max(1, limit // 3))
+        last = max(ends, 1)  # the result is always shown
+        middle = _merged(_runs(graph, ops[ends : len(ops) - last]), groups)
+        units = [*([i] for i in ops[:ends]), *middle, *([i] for i in ops[len(ops) - last :])]
+        units = _with_sources(graph, units, shared=True)
+        if len(units) <= limit:
+            return units
+        if ends == 0:
+            return _with_sources(graph, [*middle, ops[-1:]], shared=False)
+        ends //= 2
+
+
+def _with_sources(graph: Graph, units: list[list[int]], shared: bool) -> list[list[int]]:
+    """The units with the sources: one that a single group uses goes into it, others get a box of their own.
+
+    Unless `shared` is off: then every source goes where it is used first.
+    """
+    home = {i: u for u, unit in enumerate(units) for i in unit}
+    users: dict[int, list[int]] = {}
+    for i, inputs in enumerate(graph.inputs):
+        for j in inputs:
+            if not graph.inputs[j]:
+                users.setdefault(j, []).append(home[i])
+    alone: list[list[int]] = []
+    guests: dict[int, list[int]] = {}
+    for j, where in users.items():
+        if shared and (len(set(where)) > 1 or len(units[where[0]]) == 1):
+            alone.append([j])
+        else:
+            guests.setdefault(where[0], []).append(j)
+    return [*alone, *([*guests.get(u, ()), *unit] for u, unit in enumerate(units))]
+
+
+def _runs(graph: Graph, ops: list[int]) -> list[list[int]]:
+    """The operations, cut before each that uses a source and around each named one; the result by itself."""
+    runs: list[list[int]] = []
+    fresh = True
+    last = len(graph.inputs) - 1
+    for i in ops:
+        alone = i == last or graph.is_named(i)
+        if fresh or alone or any(not graph.inputs[j] for j in graph.inputs[i]):
+            runs.append([])
+        runs[-1].append(i)
+        fresh = alone
+    return runs
+
+
+def _with_ends(run: list[int]) -> list[list[int]]:
+    if len(run) <= 2 * ENDS + 1:
+        return [[i] for i in run]
+    return [*([i] for i in run[:ENDS]), run[ENDS:-ENDS], *([i] for i in run[-ENDS:])]
+
+
+def _merged(runs: list[list[int]], most: int) -> list[list[int]]:
+    """Neighbouring runs joined until at most `most` are left, of about equal size."""
+    total = sum(map(len, runs))
+    units: list[list[int]] = []
+    done = 0
+    for run in runs:
+        if not units or done * most >= total * len(units):
+            units.append([])
+        units[-1].extend(run)
+        done += len(run)
+    return units

@@ -1,0 +1,203 @@
+"""`draw`, and the drawing that it returns."""
+
+from __future__ import annotations
+
+import os
+import secrets
+from functools import cached_property
+from html import escape
+from pathlib import Path
+from typing import Any
+
+from autograd.errors import ArgumentError, DTypeError, FileError
+from autograd.viz import card, layout, render, text
+from autograd.viz.collapse import collapse
+from autograd.viz.dot import dot
+from autograd.viz.model import Graph, Picture, picture
+from autograd.viz.route import smooth
+from autograd.viz.svg import svg
+
+__all__ = ["Drawing", "draw"]
+
+SUFFIXES = ".svg, .png, .html, .dot, .gv"
+RESOLUTION = 144  # dots per inch of PNG files
+
+_PAGE = """<!doctype html>
+<html lang="en"><head><meta charset="utf-8"><meta name="color-scheme" content="light dark">
+<title>{title}</title>
+<style>body{{margin:1rem;background:#fff}}
+@media (prefers-color-scheme:dark){{body{{background:#0d1117}}}}</style></head>
+<body>{svg}</body></html>
+"""
+
+
+class Drawing:
+    """A picture of a graph: DOT text, SVG, PNG, or a file; shown by itself at the end of a notebook cell.
+
+    It is a record of the moment at which it was made: later changes of the graph do not show in it.
+    """
+
+    def __init__(self, picture: Picture, direction: str):
+        self.picture, self.direction = picture, direction
+
+    @cached_property
+    def dot(self) -> str:
+        """The picture as DOT text; needs no Graphviz."""
+        return dot(self.picture, self.direction)
+
+    @cached_property
+    def _svg(self) -> str:
+        boxes, edges = self.picture.boxes, self.picture.edges
+        cards = [card.card(box, self.direction) for box in boxes]
+        pairs = [(e.tail, e.head) for e in edges]
+        labels = [layout.Size(card.measure("edge", e.label) + 8, 15) if e.label else None for e in edges]
+        sizes = [c.size for c in cards]
+        source = layout.source(sizes, pairs, labels, self.direction)
+        placed = layout.parse(render.run(source, "plain").decode(), pairs)
+        return svg(self.picture, cards, placed, smooth(placed, sizes, pairs, labels, self.direction))
+
+    def svg(self) -> str:
+        """The picture as an SVG document: scalable, readable on light and dark pages, with tooltips.
+
+        Raises:
+            RenderError: if there is no Graphviz to lay it out; the message says what to install.
+        """
+        return self._svg
+
+    def png(self, path: str | os.PathLike[str] | None = None) -> bytes:
+        """The picture as PNG on white, drawn by Graphviz itself; written to `path` too, if there is one.
+
+        Raises:
+            RenderError: if there is no Graphviz.
+            FileError: if the file cannot be written.
+        """
+        image = render.run(self.dot, "png", f"-Gdpi={RESOLUTION}", "-Gbgcolor=white")
+        if path is not None:
+            _write(Path(path), image)
+        return image
+
+    def html(self) -> str:
+        """The picture as a page of its own."""
+        return _PAGE.format(title=escape(self.picture.title[:200]), svg=self.svg())
+
+    def save(self, path: str | os.PathLike[str]) -> Path:
+        """Write the picture in the format of the path's suffix; the file appears whole or not at all.
+
+        The suffixes are .svg, .png, .html (a page of its own), .dot and .gv.
+
+        Raises:
+            ArgumentError: for another suffix.
+            FileError: if the file cannot be written.
+            RenderError: if there is no Graphviz, except for .dot and .gv.
+        """
+        path = Path(path)
+        match path.suffix.lower():
+            case ".svg":
+                content = self.svg().encode()
+            case ".html":
+                content = self.html().encode()
+            case ".png":
+                content = self.png()
+            case ".dot" | ".gv":
+                content = self.dot.encode()
+            case _:
+                raise ArgumentError(
+                    f"cannot save a picture as {str(path)!r}: the suffix must be one of {SUFFIXES}."
+                )
+        _write(path, content)
+        return path
+
+    def __repr__(self) -> str:
+        boxes, edges = len(self.picture.boxes), len(self.picture.edges)
+        return f"<{self.picture.title}: {boxes} boxes, {edges} edges>"
+
+    def _repr_svg_(self) -> str | None:
+        try:
+            return self.svg()
+        except render.RenderError:
+            return None
+
+    def _repr_html_(self) -> str | None:
+        drawn = self._repr_svg_()
+        return None if drawn is None else f'<div style="overflow-x:auto">{drawn}</div>'
+
+    def _repr_mimebundle_(self, include: Any = None, exclude: Any = None) -> dict[str, str]:
+        """SVG for whatever can show it (GitHub too, which strips it from HTML); else words."""
+        try:
+            return {"image/svg+xml": self.svg(), "text/plain": repr(self)}
+        except render.RenderError as error:
+            return {"text/plain": f"{self!r}\n{error}"}
+
+
+def draw(
+    x: Any,
+    *,
+    values: bool = True,
+    gradients: bool = True,
+    partials: bool = False,
+    direction: str = "LR",
+    max_nodes: int = 150,
+    name: str | None = None,
+) -> Drawing:
+    """Draw the graph that computed a Tensor or a Value.
+
+    Every box shows name, shape, dtype, value and gradient as far as they are known; arrows run from what
+    is used to what uses it. Before ``backward()`` all gradients are shown, by a walk that frees and
+    accumulates nothing (those of the sum, if `x` is not a scalar). Afterwards the graph is freed: names
+    and shapes are still there, but values only of leaves and the result, and gradients only of leaves and
+    of what was told to ``retain_grad()``. A Value keeps all.
+
+    Args:
+        x: the Tensor or Value at which the graph ends.
+        values, gradients: whether to show them.
+        partials: whether to write at each edge the local derivative, of the op's result by that operand.
+        direction: "LR", from left to right, or "TB", from top to bottom.
+        max_nodes: in a larger graph neighbouring nodes share a box "N nodes inside".
+        name: the title, for screen readers and files.
+
+    Raises:
+        DTypeError: if `x` is neither a Tensor nor a Value.
+        ArgumentError: for another direction, or `max_nodes` below 5.
+
+    >>> import autograd as ag
+    >>> x = ag.Tensor([3.0], requires_grad=True, name="x")
+    >>> draw(x * x)
+    <graph: 2 boxes, 2 edges>
+    """
+    if direction not in ("LR", "TB"):
+        raise ArgumentError(f"direction must be 'LR' or 'TB', got {direction!r}.")
+    if isinstance(max_nodes, bool) or not isinstance(max_nodes, int) or max_nodes < 5:
+        raise ArgumentError(f"max_nodes must be an integer of at least 5, got {max_nodes!r}.")
+    graph = _read(x, values=bool(values), gradients=bool(gradients), partials=bool(partials))
+    own = getattr(x, "name", None)
+    title = name if name is not None else f"graph of {own}" if own else "graph"
+    return Drawing(picture(graph, collapse(graph, max_nodes), text.clean(str(title))), direction)
+
+
+def _read(x: Any, *, values: bool, gradients: bool, partials: bool) -> Graph:
+    from autograd.tensor import Tensor
+    from autograd.value import Value
+    from autograd.viz.read import TapeGraph
+    from autograd.viz.scalars import ValueGraph
+
+    if isinstance(x, Tensor):
+        return TapeGraph(x, values=values, gradients=gradients, partials=partials)
+    if isinstance(x, Value):
+        return ValueGraph(x, values=values, gradients=gradients, partials=partials)
+    raise DTypeError(f"draw() takes a Tensor or a Value, got {type(x).__name__}: {x!r:.60}.")
+
+
+def _write(path: Path, content: bytes) -> None:
+    """Write beside the target and put it in place at once; an old file stays whole if anything fails."""
+    temporary = path.with_name(f".{path.name[:40]}.{secrets.token_hex(6)}")
+    try:
+        try:
+            with open(temporary, "xb") as file:
+                file.write(content)
+            if path.exists():
+                os.chmod(temporary, path.stat().st_mode & 0o777)
+            os.replace(temporary, path)
+        finally:
+            temporary.unlink(missing_ok=True)
+    except OSError as error:
+        raise FileError(f"cannot write the picture to {str(path)!r}: {error.strerror or error}.") from None
