@@ -42,7 +42,12 @@ def no_collector() -> Iterator[None]:
 
 
 def test_one_node_used_twice_counts_twice() -> None:
-    for f, expected in ((lambda x: x * x, 6.0), (lambda x: x + x, 2.0), (lambda x: x / x, 0.0), (lambda x: x - x, 0.0)):
+    for f, expected in (
+        (lambda x: x * x, 6.0),
+        (lambda x: x + x, 2.0),
+        (lambda x: x / x, 0.0),
+        (lambda x: x - x, 0.0),
+    ):
         x = leaf(3.0)
         f(x).backward()
         assert grad_of(x) == [expected]
@@ -264,7 +269,12 @@ def test_a_missing_second_derivative_is_an_error() -> None:
 
 
 def test_two_leaves_never_share_a_gradient() -> None:
-    for f in (lambda a, b: a + b, lambda a, b: (a + b) + 0.0, lambda a, b: a - (-b), lambda a, b: ag.concatenate([a, b])):
+    for f in (
+        lambda a, b: a + b,
+        lambda a, b: (a + b) + 0.0,
+        lambda a, b: a - (-b),
+        lambda a, b: ag.concatenate([a, b]),
+    ):
         a, b = leaf(1.0, 2.0), leaf(3.0, 4.0)
         y = f(a, b)
         y.backward(np.ones(y.shape))
@@ -653,16 +663,20 @@ def test_steps_leave_memory_flat(no_collector: None) -> None:
             w.copy_(w - 0.01 * w.grad)
             b -= 0.01 * b.grad
 
-    for _ in range(20):
-        step()
-    before = nodes_alive()
+    growth = []
     tracemalloc.start()
     try:
-        first = tracemalloc.get_traced_memory()[0]
-        for _ in range(300):
+        for _ in range(100):
             step()
-        grown = tracemalloc.get_traced_memory()[0] - first
+        before = nodes_alive()
+        for _ in range(4):
+            first = tracemalloc.get_traced_memory()[0]
+            for _ in range(100):
+                step()
+            growth.append(tracemalloc.get_traced_memory()[0] - first)
     finally:
         tracemalloc.stop()
     assert nodes_alive() == before
-    assert grown < 20_000, f"{grown} bytes more after 300 steps"
+    assert min(growth) < 3000, (
+        f"each 100 steps left {growth} bytes"
+    )  # Python's own free lists fill up unevenly
