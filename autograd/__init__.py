@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any
 from autograd import apply as _apply
 from autograd import errors, ops, tape
 from autograd.check import check_grads
+from autograd.compiler.jit import jit
 from autograd.modes import anomaly_mode, enable_grad, is_grad_enabled, no_grad
 from autograd.random import Generator, default_generator, manual_seed
 from autograd.state import State
@@ -26,7 +27,7 @@ globals().update(_functions)
 
 __all__ = [
     "Generator", "State", "Tensor", "Value", "anomaly_mode", "check_grads", "default_generator", "enable_grad", "errors",
-    "from_numpy", "get_default_dtype", "is_grad_enabled", "manual_seed", "no_grad", "ops", "set_default_dtype", "tape",
+    "from_numpy", "get_default_dtype", "is_grad_enabled", "jit", "manual_seed", "no_grad", "ops", "set_default_dtype", "tape",
     *_functions,
 ]  # fmt: skip
 

@@ -149,14 +149,15 @@ class Writes:
         self._of: dict[int, tuple[ref[Any], int, int, str]] = {}
 
     @staticmethod
-    def _owner(array: ndarray[Any, Any]) -> ndarray[Any, Any]:
+    def owner(array: ndarray[Any, Any]) -> ndarray[Any, Any]:
+        """The array that owns the memory."""
         while isinstance(array.base, ndarray):
             array = array.base
         return array
 
     def note(self, array: ndarray[Any, Any], where: str) -> None:
         """Take down that the storage of `array` is being written."""
-        owner = self._owner(array)
+        owner = self.owner(array)
         key = id(owner)
         entry = self._of.get(key)
         keep = entry[0] if entry is not None else ref(owner, lambda _, forget=self._of.pop, key=key: forget(key, None))  # type: ignore[misc]
@@ -176,14 +177,14 @@ class Writes:
 
     def version(self, array: ndarray[Any, Any]) -> int:
         """How often the storage of `array` was written in place."""
-        entry = self._of.get(id(self._owner(array)))
+        entry = self._of.get(id(self.owner(array)))
         return entry[2] if entry is not None else 0
 
     def check(self, node: Node) -> None:
         """Raise if a value that `node` saved was written after the node was made."""
         for name, value in zip(node.plan.saved, node.saved or (), strict=True):
             if isinstance(value, ndarray):
-                entry = self._of.get(id(self._owner(value)))
+                entry = self._of.get(id(self.owner(value)))
                 if entry is not None and entry[1] > node.tick:
                     which = "its output" if name == "y" else f"its input {name!r}"
                     raise GraphError(
@@ -475,7 +476,7 @@ def backward(root: Tensor, gradient: Any = None, *, retain_graph: bool = False, 
     for node in list(kept):
         g = kept.pop(node)
         holder: Any = node if isinstance(node, Leaf) else node.extra
-        old = holder.grad
+        old = holder.grad if mode.capture is None else mode.capture.read(holder, "grad")
         if isinstance(g, Tensor):
             new = g if old is None else old + g
         elif old is not None:

@@ -1,0 +1,199 @@
+"""``@autograd.jit``: record a step once, run it compiled from then on."""
+
+from __future__ import annotations
+
+import ctypes
+import functools
+import os
+import threading
+import warnings
+from collections.abc import Callable
+from typing import Any
+
+import numpy
+
+from autograd.compiler.capture import Capture, Program
+from autograd.compiler.trace import Traced
+from autograd.errors import DTypeError, user_line
+from autograd.tape import mode, writes
+from autograd.tensor import Tensor, wrap
+
+__all__ = ["Compiled", "jit"]
+
+LIMIT = 8
+"""Programs kept for arguments of one signature."""
+
+
+class Variant:
+    """A program compiled for one signature."""
+
+    def __init__(self, program: Program):
+        from autograd.compiler.llvm import compile_program
+        from autograd.compiler.lower import lower
+        from autograd.kernels import scalars
+
+        lowered = lower(program)
+        self.lowered, self.program, self.source = lowered, program, lowered.source()
+        self.guards = [(t, array, t._node is not None) for _, t, array in program.states]
+        self.arrays = [array for _, _, array in program.states]
+        constants = [numpy.ascontiguousarray(x.settings["value"]) for x in lowered.constants]
+        for array in self.arrays:
+            if not array.flags.c_contiguous or not array.flags.aligned:
+                raise DTypeError("a jitted step reads a tensor whose array is not contiguous: make it so with t.copy().")
+        self._kept = [*self.arrays, *constants]
+        self.outputs = [(x.shape, x.dtype) for x in lowered.outputs]
+        self.result_slots = [lowered.slots[x.tick] for x in program.results]
+        self.attribute_slots = [
+            (h, n, lowered.slots[v.tick] if isinstance(v, Traced) else None, v) for h, n, v in program.attributes
+        ]
+        committed = {state.tick for state, _ in program.commits}
+        self.written = [array for state, _, array in program.states if state.tick in committed]
+        self.code = compile_program(lowered.lines(), lowered.buffers, scalars.FUNCTIONS)
+        places = list(lowered.addresses.values())
+        fixed = {"state": [a.ctypes.data for a in self.arrays], "constant": [a.ctypes.data for a in constants]}
+        self._fixed = [fixed[kind][k] if kind in fixed else 0 for kind, k in places] + self.code.routines
+        self._scratch = [(at, k) for at, (kind, k) in enumerate(places) if kind == "arena"]
+        self._arguments = [(at, k) for at, (kind, k) in enumerate(places) if kind == "argument"]
+        self._results = [(at, k) for at, (kind, k) in enumerate(places) if kind == "output"]
+        self._pool: list[tuple[Any, Any, int]] = []
+
+    def _table(self) -> tuple[Any, Any, int]:
+        """Addresses and scratch memory for one call in flight; two threads get two."""
+        scratch = numpy.empty(self.lowered.arena + 64, numpy.uint8)
+        start = -(-scratch.ctypes.data // 64) * 64
+        table = (ctypes.c_int64 * max(1, len(self._fixed)))(*self._fixed)
+        for at, offset in self._scratch:
+            table[at] = start + offset
+        return table, scratch, ctypes.addressof(table)
+
+    def valid(self) -> bool:
+        """Whether what the program reads is still what it was compiled for."""
+        for t, array, recorded in self.guards:
+            if t._data is not array or (t._node is not None) is not recorded:
+                return False
+        return all(getattr(holder, name) is None for holder, name in self.program.expected_none)
+
+    def run(self, arguments: list[Any]) -> Any:
+        """One call: compute, commit, and set what the step would have set."""
+        results = [numpy.empty(shape, dtype) for shape, dtype in self.outputs]
+        try:
+            held = self._pool.pop()
+        except IndexError:
+            held = self._table()
+        table = held[0]
+        for at, k in self._arguments:
+            table[at] = arguments[k].__array_interface__["data"][0]
+        for at, k in self._results:
+            table[at] = results[k].__array_interface__["data"][0]
+        self.code.run(held[2])
+        self._pool.append(held)
+        if self.written:
+            writes.note_all(self.written, "a compiled program")
+        for holder, name, slot, value in self.attribute_slots:
+            setattr(holder, name, wrap(results[slot]) if slot is not None else value)
+        return self.program.rebuild([results[k] for k in self.result_slots])
+
+
+class Compiled:
+    """A function that is recorded, compiled, and run compiled; made by `jit`."""
+
+    def __init__(self, function: Callable[..., Any]):
+        functools.update_wrapper(self, function)
+        self.function = function
+        self._variants: dict[Any, list[Variant]] = {}
+        self._lock = threading.Lock()
+        self._last: Variant | None = None
+
+    def __call__(self, *arguments: Any) -> Any:
+        if mode.capture is not None or not usable():
+            return self.function(*arguments)
+        arrays, key = [], [mode.record]
+        for a in arguments:
+            kind = type(a)
+            if kind is Tensor:
+                a = a._data
+                kind = numpy.ndarray
+            if kind is numpy.ndarray:
+                arrays.append(a if a.flags.c_contiguous else numpy.ascontiguousarray(a))
+                key.append((a.shape, a.dtype))
+            elif kind is float:
+                arrays.append(numpy.array(a))
+                key.append(float)
+            elif kind in (int, bool, str) or a is None:
+                key.append((kind, a))
+            else:
+                raise DTypeError(f"an argument of a jitted function is an array, a number or a string, got {kind.__name__}. ({user_line()})")
+        variants = self._variants.setdefault(tuple(key), [])
+        for variant in variants:
+            if variant.valid():
+                break
+        else:
+            with self._lock:
+                variant = self._record(arguments)
+                variants.append(variant)
+                if len(variants) > LIMIT:
+                    variants.pop(0)
+                    warnings.warn(
+                        f"{self.__name__} was compiled {LIMIT + 1} times for the same arguments, because tensors that it "
+                        "reads were replaced between calls. Write into them (t.copy_(…)) instead.",
+                        RuntimeWarning,
+                        stacklevel=2,
+                    )
+        self._last = variant
+        return variant.run(arrays)
+
+    def _record(self, arguments: tuple[Any, ...]) -> Variant:
+        static = [
+            a._data if isinstance(a, Tensor) else numpy.array(a) if type(a) is float else a for a in arguments
+        ]
+        return Variant(Capture().record(self.function, static))
+
+    def source(self) -> str:
+        """The source of the program that ran last."""
+        return self._last.source if self._last is not None else "not called yet"
+
+
+def usable() -> bool:
+    """Whether the compiler is there and not switched off; without it a jitted function just runs."""
+    global _usable
+    if _usable is None:
+        try:
+            import llvmlite.binding  # noqa: F401
+
+            _usable = os.environ.get("NUMBA_DISABLE_JIT", "0") in ("", "0")
+        except Exception as error:  # a broken installation can fail in any way
+            _usable = False
+            warnings.warn(f"LLVM (llvmlite, of Numba) cannot be used ({error}); jitted functions run uncompiled.", RuntimeWarning, stacklevel=3)
+    return _usable
+
+
+_usable: bool | None = None
+
+
+def jit(function: Callable[..., Any]) -> Compiled:
+    """Compile a step: forward, backward and update become one compiled function.
+
+    The first call for new argument shapes and dtypes records the function (nothing is computed or changed by that);
+    the recorded program is compiled and carries out this call and all that follow. Other effects of the Python code
+    (print, append) happen while recording only. A value cannot be read while recording; return it instead.
+
+    So far it compiles elementwise functions, reductions, reshaping, transposing and matrix products of Tensors, and
+    whole-tensor writes; for anything else recording raises and says so.
+
+    >>> import autograd as ag
+    >>> w = ag.Tensor([1.0, 2.0], requires_grad=True)
+    >>> @ag.jit
+    ... def step(x):
+    ...     w.grad = None
+    ...     loss = ((w * x) ** 2).sum()
+    ...     loss.backward()
+    ...     with ag.no_grad():
+    ...         w -= 0.1 * w.grad
+    ...     return loss
+    >>> step(ag.Tensor([1.0, 1.0])).item()
+    5.0
+    >>> w
+    Tensor([0.8, 1.6], requires_grad=True)
+    """
+    return Compiled(function)
+

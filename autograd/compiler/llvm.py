@@ -1,0 +1,453 @@
+"""From the loop program to machine code, by LLVM, Numba's back end.
+
+The loop program is written in a small part of Python: loops over constant ranges, scalars, elements of arrays, calls of
+scalar functions that are written in the same part of Python (`kernels.vector_math`) and are inlined. Numba itself could
+compile it, and takes seconds for what this does in a tenth of one: types are known, so there is nothing to infer.
+"""
+
+from __future__ import annotations
+
+import ast
+import ctypes
+import inspect
+import textwrap
+from collections.abc import Callable
+from functools import cache
+from typing import Any
+
+import numpy
+
+__all__ = ["Buffer", "compile_program"]
+
+FAST = ("reassoc", "contract", "nsz", "arcp")
+EXACT = ("contract", "nsz", "arcp")  # inside the scalar functions, whose order of operations is their accuracy
+
+
+class Buffer:
+    """An array of the program: its element type and shape; where it is comes in a table when the program runs."""
+
+    def __init__(self, dtype: Any, shape: tuple[int, ...]):
+        self.dtype, self.shape = numpy.dtype(dtype), shape
+        self.size = int(numpy.prod(shape, dtype=int))
+
+
+@cache
+def _target() -> Any:
+    import llvmlite.binding as llvm
+
+    llvm.initialize_native_target()
+    llvm.initialize_native_asmprinter()
+    features = llvm.get_host_cpu_features().flatten()
+    return llvm.Target.from_default_triple().create_target_machine(
+        cpu=llvm.get_host_cpu_name(), features=features, opt=3, jit=True
+    )
+
+
+@cache
+def _blas(name: str) -> int:
+    """The address of a BLAS routine, from SciPy."""
+    from scipy.linalg import cython_blas
+
+    capsule = cython_blas.__pyx_capi__[name]
+    get_name, get = ctypes.pythonapi.PyCapsule_GetName, ctypes.pythonapi.PyCapsule_GetPointer
+    get_name.restype, get_name.argtypes = ctypes.c_char_p, [ctypes.py_object]
+    get.restype, get.argtypes = ctypes.c_void_p, [ctypes.py_object, ctypes.c_char_p]
+    return int(get(capsule, get_name(capsule)))
+
+
+class Code:
+    """A compiled program: call it with the address of a table of addresses."""
+
+    def __init__(self, engine: Any, address: int, routines: list[int], assembly: Callable[[], str]):
+        self._engine, self.routines, self.assembly = engine, routines, assembly
+        self.run = ctypes.CFUNCTYPE(None, ctypes.c_void_p)(address)
+
+
+def compile_program(lines: list[str], buffers: dict[str, Buffer], functions: dict[str, Any]) -> Code:
+    """Compile the lines of a loop program over named buffers.
+
+    The table has the addresses of the buffers in order, then those of the BLAS routines in ``Code.routines``.
+    """
+    import llvmlite.binding as llvm
+
+    maker = Maker(buffers, functions)
+    maker.program(ast.parse("\n".join(lines)).body)
+    module = llvm.parse_assembly(str(maker.module))
+    machine = _target()
+    options = llvm.create_pipeline_tuning_options(speed_level=3)
+    options.loop_vectorization = options.slp_vectorization = options.loop_unrolling = True
+    builder = llvm.create_pass_builder(machine, options)
+    builder.getModulePassManager().run(module, builder)
+    engine = llvm.create_mcjit_compiler(module, machine)
+    engine.finalize_object()
+    return Code(engine, engine.get_function_address("program"), maker.routines, lambda: machine.emit_assembly(module))
+
+
+class Maker:
+    """Builds the LLVM module of one program."""
+
+    def __init__(self, buffers: dict[str, Buffer], functions: dict[str, Any]):
+        from llvmlite import ir
+
+        self.ir = ir
+        self.buffers, self.functions = buffers, functions
+        self.module = ir.Module("program")
+        self.variables: dict[str, Any] = {}
+        self.routines: list[int] = []
+        self.slots: dict[str, Any] = {}
+        self.flags: tuple[str, ...] = FAST
+        self.parsed: dict[str, Any] = {}
+
+    # ---- types ------------------------------------------------------------------------------------------------------
+
+    def type(self, dtype: Any) -> Any:
+        """The LLVM type of a scalar in a register."""
+        ir, dtype = self.ir, numpy.dtype(dtype)
+        if dtype.kind == "f":
+            return {4: ir.FloatType(), 8: ir.DoubleType()}[dtype.itemsize]
+        return ir.IntType(1 if dtype.kind == "b" else 8 * dtype.itemsize)
+
+    def number(self, value: Any, dtype: Any) -> tuple[Any, Any]:
+        """A typed constant."""
+        dtype = numpy.dtype(dtype)
+        kind = self.type(dtype)
+        if dtype.kind == "f":
+            value = float(numpy.asarray(value, dtype))
+        return self.ir.Constant(kind, value if dtype.kind == "f" else int(value)), dtype
+
+    def cast(self, value: tuple[Any, Any], dtype: Any) -> tuple[Any, Any]:
+        """A scalar in another dtype."""
+        v, old = value
+        new, b = numpy.dtype(dtype), self.builder
+        if old == new:
+            return value
+        kind = self.type(new)
+        if new.kind == "b":
+            zero = self.number(0, old)[0]
+            return (b.fcmp_unordered("!=", v, zero) if old.kind == "f" else b.icmp_signed("!=", v, zero)), new
+        if old.kind == "f" and new.kind == "f":
+            return (b.fpext(v, kind) if new.itemsize > old.itemsize else b.fptrunc(v, kind)), new
+        if old.kind == "f":
+            return (b.fptosi(v, kind) if new.kind == "i" else b.fptoui(v, kind)), new
+        if new.kind == "f":
+            return (b.sitofp(v, kind) if old.kind == "i" else b.uitofp(v, kind)), new
+        width, have = kind.width, v.type.width
+        if width == have:
+            return v, new
+        if width < have:
+            return b.trunc(v, kind), new
+        return (b.sext(v, kind) if old.kind == "i" else b.zext(v, kind)), new
+
+    # ---- the frame --------------------------------------------------------------------------------------------------
+
+    def program(self, statements: list[ast.stmt]) -> None:
+        """The function ``program(table)``, and the one that it calls with every buffer as a pointer of its own.
+
+        As arguments the pointers can be declared not to overlap, which is what lets loops over them become vectors.
+        """
+        ir = self.ir
+        pointer, table = ir.IntType(8).as_pointer(), ir.IntType(64).as_pointer()
+        names = list(self.buffers)
+        body = ir.Function(self.module, ir.FunctionType(ir.VoidType(), [table, *[pointer] * len(names)]), "body")
+        body.linkage = "internal"
+        body.attributes.add("noinline")
+        self.table = body.args[0]
+        self.entry = body.append_basic_block("entry")
+        self.builder = ir.IRBuilder(self.entry)
+        for name, argument in zip(names, body.args[1:], strict=True):
+            argument.add_attribute("noalias")
+            dtype = self.buffers[name].dtype
+            element = ir.IntType(8) if dtype.kind == "b" else self.type(dtype)
+            self.slots[name] = self.builder.bitcast(argument, element.as_pointer())
+        start = body.append_basic_block("start")
+        self.builder.position_at_end(start)
+        for statement in statements:
+            self.statement(statement)
+        self.builder.ret_void()
+        self.builder.position_at_end(self.entry)
+        self.builder.branch(start)
+
+        outer = ir.Function(self.module, ir.FunctionType(ir.VoidType(), [table]), "program")
+        b = ir.IRBuilder(outer.append_basic_block())
+        number = ir.IntType(64)
+        addresses = [b.load(b.gep(outer.args[0], [number(k)])) for k in range(len(names))]
+        b.call(body, [outer.args[0], *(b.inttoptr(a, pointer) for a in addresses)])
+        b.ret_void()
+
+    def variable(self, name: str, dtype: Any) -> Any:
+        """The place of a scalar variable; LLVM turns these into registers."""
+        if name not in self.variables:
+            with self.builder.goto_block(self.entry):
+                self.variables[name] = self.builder.alloca(self.type(dtype), name=name), numpy.dtype(dtype)
+        return self.variables[name][0]
+
+    # ---- statements -------------------------------------------------------------------------------------------------
+
+    def statement(self, s: ast.stmt) -> None:
+        """One statement of the loop program."""
+        if isinstance(s, ast.For):
+            assert isinstance(s.target, ast.Name) and isinstance(s.iter, ast.Call)
+            self.loop(s.target.id, s.iter.args[0].value, lambda: [self.statement(t) for t in s.body])  # type: ignore[attr-defined]
+        elif isinstance(s, ast.AugAssign):
+            load = ast.copy_location(ast.parse(ast.unparse(s.target), mode="eval").body, s.target)
+            self.assign(s.target, ast.BinOp(load, s.op, s.value))
+        elif isinstance(s, ast.Assign):
+            self.assign(s.targets[0], s.value)
+        elif isinstance(s, ast.Expr) and isinstance(s.value, ast.Call):
+            self.product(s.value)
+        elif not isinstance(s, ast.Pass):
+            raise NotImplementedError(ast.unparse(s))
+
+    def loop(self, name: str, count: int, body: Callable[[], Any]) -> None:
+        """``for name in range(count)``."""
+        b, word = self.builder, self.ir.IntType(64)
+        place = self.variable(name, numpy.int64)
+        function = b.function
+        inside, after = function.append_basic_block(), function.append_basic_block()
+        b.store(word(0), place)
+        if count == 0:
+            b.branch(after)
+            b.position_at_end(inside)
+            b.unreachable()
+            b.position_at_end(after)
+            return
+        b.branch(inside)
+        b.position_at_end(inside)
+        body()
+        following = b.add(b.load(place), word(1), flags=("nuw", "nsw"))
+        b.store(following, place)
+        b.cbranch(b.icmp_unsigned("<", following, word(count)), inside, after)
+        b.position_at_end(after)
+
+    def assign(self, target: ast.expr, value: ast.expr) -> None:
+        """``x = …``, ``a[i, j] = …``, ``a[...] = …``."""
+        if isinstance(target, ast.Name):
+            v, dtype = self.value(value)
+            self.builder.store(v, self.variable(target.id, dtype))
+            return
+        assert isinstance(target, ast.Subscript) and isinstance(target.value, ast.Name)
+        name = target.value.id
+        buffer = self.buffers[name]
+        if isinstance(target.slice, ast.Constant) and target.slice.value is ...:
+            source = value.id if isinstance(value, ast.Name) else None
+            fixed = None if source is not None else self.cast(self.value(value), buffer.dtype)
+
+            def copy() -> None:
+                at = self.builder.load(self.variable("flat", numpy.int64))
+                item = fixed if fixed is not None else self.cast(self.element(source, at), buffer.dtype)  # type: ignore[arg-type]
+                self.put(name, at, item[0])
+
+            self.loop("flat", buffer.size, copy)
+            return
+        self.put(name, self.offset(target), self.cast(self.value(value), buffer.dtype)[0])
+
+    def offset(self, s: ast.Subscript) -> Any:
+        """The position of an element in its array, counted in elements."""
+        word = self.ir.IntType(64)
+        shape = self.buffers[s.value.id].shape  # type: ignore[attr-defined]
+        parts = s.slice.elts if isinstance(s.slice, ast.Tuple) else [s.slice]
+        parts = parts[: len(shape)]  # a 0-d array is written x[0]
+        at = word(0)
+        for part, n in zip(parts, shape, strict=True):
+            i = word(part.value) if isinstance(part, ast.Constant) else self.builder.load(self.variables[part.id][0])  # type: ignore[attr-defined]
+            at = self.builder.add(self.builder.mul(at, word(n), flags=("nsw",)), i, flags=("nsw",))
+        return at
+
+    def element(self, name: str, at: Any) -> tuple[Any, Any]:
+        """Load one element."""
+        dtype = self.buffers[name].dtype
+        v = self.builder.load(self.builder.gep(self.slots[name], [at], inbounds=True))
+        return (self.builder.trunc(v, self.ir.IntType(1)) if dtype.kind == "b" else v), dtype
+
+    def put(self, name: str, at: Any, v: Any) -> None:
+        """Store one element."""
+        if self.buffers[name].dtype.kind == "b":
+            v = self.builder.zext(v, self.ir.IntType(8))
+        self.builder.store(v, self.builder.gep(self.slots[name], [at], inbounds=True))
+
+    def product(self, call: ast.Call) -> None:
+        """``dot(a, b.T, out)``: a call of BLAS, whose arrays are column by column, so with everything exchanged."""
+        ir, b = self.ir, self.builder
+        names, turned = [], []
+        for a in call.args:
+            turned.append(isinstance(a, ast.Attribute))
+            names.append(a.value.id if isinstance(a, ast.Attribute) else a.id)  # type: ignore[attr-defined]
+        left, right, out = names
+        m, n = self.buffers[out].shape
+        k = self.buffers[left].shape[0 if turned[0] else 1]
+        double = self.buffers[out].dtype == numpy.float64
+        kind = ir.DoubleType() if double else ir.FloatType()
+        address = _blas("dgemm" if double else "sgemm")
+        if address not in self.routines:
+            self.routines.append(address)
+        where = len(self.buffers) + self.routines.index(address)
+        with b.goto_block(self.entry):
+            ints = [b.alloca(ir.IntType(32)) for _ in range(6)]
+            letters = [b.alloca(ir.IntType(8)) for _ in range(2)]
+            scales = [b.alloca(kind) for _ in range(2)]
+        steps = [self.buffers[right].shape[1], self.buffers[left].shape[1], n]
+        for place, v in zip(ints, [n, m, k, *steps], strict=True):
+            b.store(ir.IntType(32)(v), place)
+        for place, t in zip(letters, [turned[1], turned[0]], strict=True):
+            b.store(ir.IntType(8)(ord("T" if t else "N")), place)
+        for place, v in zip(scales, [1.0, 0.0], strict=True):
+            b.store(ir.Constant(kind, v), place)
+        word, byte, real = ir.IntType(32).as_pointer(), ir.IntType(8).as_pointer(), kind.as_pointer()
+        shape = ir.FunctionType(ir.VoidType(), [byte, byte, word, word, word, real, real, word, real, word, real, real, word])
+        routine = b.inttoptr(b.load(b.gep(self.table, [ir.IntType(64)(where)])), shape.as_pointer())
+        b.call(routine, [*letters, *ints[:3], scales[0], self.slots[right], ints[3], self.slots[left], ints[4], scales[1],
+                         self.slots[out], ints[5]])  # fmt: skip
+
+    # ---- expressions ------------------------------------------------------------------------------------------------
+
+    def value(self, e: ast.expr) -> tuple[Any, Any]:
+        """A scalar expression: its value and its dtype."""
+        if isinstance(e, ast.Name):
+            place, dtype = self.variables[e.id]
+            return self.builder.load(place), dtype
+        if isinstance(e, ast.Subscript):
+            return self.element(e.value.id, self.offset(e))  # type: ignore[attr-defined]
+        if isinstance(e, ast.Constant):
+            return self.number(e.value, bool if isinstance(e.value, bool) else float if isinstance(e.value, float) else int)
+        if isinstance(e, ast.UnaryOp):
+            return self.unary(e)
+        if isinstance(e, ast.BinOp):
+            return self.binary(type(e.op).__name__, self.value(e.left), self.value(e.right))
+        if isinstance(e, ast.Compare):
+            return self.compare(type(e.ops[0]).__name__, self.value(e.left), self.value(e.comparators[0]))
+        if isinstance(e, ast.IfExp):
+            c, a, b = self.cast(self.value(e.test), bool), self.value(e.body), self.value(e.orelse)
+            return self.builder.select(c[0], a[0], self.cast(b, a[1])[0]), a[1]
+        if isinstance(e, ast.Attribute):
+            return self.number({"nan": numpy.nan, "inf": numpy.inf}[e.attr], numpy.float64)
+        if isinstance(e, ast.Call):
+            return self.call(e)
+        raise NotImplementedError(ast.unparse(e))
+
+    def unary(self, e: ast.UnaryOp) -> tuple[Any, Any]:
+        """−x and ~x."""
+        if isinstance(e.operand, ast.Constant) and isinstance(e.op, ast.USub):
+            return self.value(ast.Constant(-e.operand.value))  # type: ignore[operator]
+        v, dtype = self.value(e.operand)
+        if isinstance(e.op, ast.USub):
+            return (self.builder.fneg(v) if dtype.kind == "f" else self.builder.neg(v)), dtype
+        return self.builder.not_(v), dtype
+
+    def binary(self, op: str, a: tuple[Any, Any], b: tuple[Any, Any]) -> tuple[Any, Any]:
+        """Arithmetic on two scalars of one dtype."""
+        x, dtype = a
+        y = self.cast(b, dtype)[0]
+        m = self.builder
+        if op == "Pow":
+            return self.power(x, y, dtype)
+        if dtype.kind == "f":
+            f = {"Add": m.fadd, "Sub": m.fsub, "Mult": m.fmul, "Div": m.fdiv}[op]
+            return f(x, y, flags=self.flags), dtype
+        f = {"Add": m.add, "Sub": m.sub, "Mult": m.mul, "BitAnd": m.and_, "BitOr": m.or_, "BitXor": m.xor,
+             "LShift": m.shl, "RShift": m.ashr}[op]  # fmt: skip
+        if dtype.kind == "b" and op in ("Add", "Mult"):
+            f = m.or_ if op == "Add" else m.and_
+        return f(x, y), dtype
+
+    def power(self, x: Any, y: Any, dtype: Any) -> tuple[Any, Any]:
+        """xʸ; small constant powers as products."""
+        exponent = getattr(y, "constant", None)
+        if exponent in (1, 2, 3, 4):
+            square = self.builder.fmul(x, x) if dtype.kind == "f" else self.builder.mul(x, x)
+            times = self.builder.fmul if dtype.kind == "f" else self.builder.mul
+            return {1: lambda: x, 2: lambda: square, 3: lambda: times(square, x), 4: lambda: times(square, square)}[exponent](), dtype
+        if exponent == 0.5:
+            return self.intrinsic("sqrt", (x, dtype))
+        return self.library("pow", (x, dtype), (y, dtype))
+
+    def compare(self, op: str, a: tuple[Any, Any], b: tuple[Any, Any]) -> tuple[Any, Any]:
+        """A comparison; false against NaN, but for ≠."""
+        sign = {"Eq": "==", "NotEq": "!=", "Lt": "<", "LtE": "<=", "Gt": ">", "GtE": ">="}[op]
+        x, dtype = a
+        y = self.cast(b, dtype)[0]
+        if dtype.kind == "f":
+            f = self.builder.fcmp_unordered if op == "NotEq" else self.builder.fcmp_ordered
+        else:
+            f = self.builder.icmp_signed if dtype.kind == "i" else self.builder.icmp_unsigned
+        return f(sign, x, y), numpy.dtype(bool)
+
+    def intrinsic(self, name: str, x: tuple[Any, Any]) -> tuple[Any, Any]:
+        """One of LLVM's own functions, which become instructions."""
+        function = self.module.declare_intrinsic(f"llvm.{name}", [x[0].type])
+        return self.builder.call(function, [x[0]]), x[1]
+
+    def library(self, name: str, *operands: tuple[Any, Any]) -> tuple[Any, Any]:
+        """A function of the C library, in double precision."""
+        dtype = operands[0][1]
+        double = self.ir.DoubleType()
+        if name not in self.parsed:
+            self.parsed[name] = self.ir.Function(self.module, self.ir.FunctionType(double, [double] * len(operands)), name)
+        y = self.builder.call(self.parsed[name], [self.cast(x, numpy.float64)[0] for x in operands])
+        return self.cast((y, numpy.dtype(numpy.float64)), dtype)
+
+    def call(self, e: ast.Call) -> tuple[Any, Any]:
+        """A cast, an intrinsic, a function of the C library, or a scalar function, inlined."""
+        name = e.func.attr if isinstance(e.func, ast.Attribute) else e.func.id  # type: ignore[attr-defined]
+        name = {"f32": "float32", "i32": "int32"}.get(name, name)
+        arguments = [self.value(a) for a in e.args]
+        first = arguments[0]
+        if name in _DTYPES:
+            if hasattr(first[0], "constant") and first[0].constant is not self.ir.Undefined:
+                return self.number(first[0].constant, _DTYPES[name])
+            return self.cast(first, _DTYPES[name])
+        if name in _INTRINSICS:
+            if first[1].kind != "f":
+                return first if name != "abs" else self.integer_abs(first)
+            return self.intrinsic(_INTRINSICS[name], first)
+        if name in ("max", "min"):
+            x, y = first, self.cast(arguments[1], first[1])
+            return self.builder.select(self.compare("Gt" if name == "max" else "Lt", x, y)[0], x[0], y[0]), x[1]
+        if name == "bits_float":
+            return self.builder.bitcast(first[0], self.ir.FloatType()), numpy.dtype(numpy.float32)
+        if name == "float_bits":
+            return self.builder.bitcast(first[0], self.ir.IntType(32)), numpy.dtype(numpy.int32)
+        if name in self.functions:
+            return self.inline(name, arguments)
+        return self.library(_LIBRARY[name], *arguments)
+
+    def integer_abs(self, x: tuple[Any, Any]) -> tuple[Any, Any]:
+        """|x| of an integer."""
+        if x[1].kind != "i":
+            return x
+        negative = self.builder.icmp_signed("<", x[0], x[0].type(0))
+        return self.builder.select(negative, self.builder.neg(x[0]), x[0]), x[1]
+
+    def inline(self, name: str, arguments: list[tuple[Any, Any]]) -> tuple[Any, Any]:
+        """The body of a scalar function, with its own variables."""
+        definition = _definition(self.functions[name])
+        outer, flags = self.variables, self.flags
+        self.variables, self.flags = {}, EXACT
+        try:
+            for parameter, (v, dtype) in zip(definition.args.args, arguments, strict=True):
+                self.builder.store(v, self.variable(parameter.arg, dtype))
+            for s in definition.body:
+                if isinstance(s, ast.Return):
+                    assert s.value is not None
+                    return self.value(s.value)
+                if not isinstance(s, ast.Expr):
+                    self.statement(s)
+        finally:
+            self.variables, self.flags = outer, flags
+        raise NotImplementedError(f"{name} does not return")
+
+
+@cache
+def _definition(function: Any) -> ast.FunctionDef:
+    definition = ast.parse(textwrap.dedent(inspect.getsource(function))).body[0]
+    assert isinstance(definition, ast.FunctionDef)
+    return definition
+
+
+_DTYPES = {k: numpy.dtype(k) for k in ("float32", "float64", "int8", "int16", "int32", "int64", "uint8", "uint16", "uint32",
+                                       "uint64", "bool")} | {"bool_": numpy.dtype(bool)}  # fmt: skip
+_INTRINSICS = {"sqrt": "sqrt", "floor": "floor", "ceil": "ceil", "trunc": "trunc", "round_even": "rint", "abs": "fabs"}
+_LIBRARY = {k: k for k in ("exp", "exp2", "expm1", "log", "log2", "log10", "log1p", "sin", "cos", "tan", "sinh", "cosh", "tanh",
+                           "hypot", "erf", "cbrt", "pow", "fmod")} | {
+    "arcsin": "asin", "arccos": "acos", "atan": "atan", "atan2": "atan2", "asinh": "asinh", "arccosh": "acosh",
+    "arctanh": "atanh", "arctan": "atan", "arcsinh": "asinh", "remainder": "fmod",
+}  # fmt: skip

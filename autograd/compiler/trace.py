@@ -1,0 +1,254 @@
+"""Values that are not computed yet: what the data of a Tensor is while a program is recorded.
+
+A `Traced` is one instruction of the program and stands for its result. The instruction set is closed: elementwise scalar
+functions, reductions, movements of elements, the matrix product. `NAMESPACE` is the ``np`` over which rules run while
+recording, so the forward and derivative of every op arrive here in these instructions, and no later stage knows an op.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from types import ModuleType
+from typing import Any
+
+import numpy
+
+from autograd.errors import GraphError, UnsupportedError, user_line
+from autograd.rule import np
+
+__all__ = ["NAMESPACE", "Traced", "constant", "elementwise_names"]
+
+REDUCTIONS = ("sum", "max", "min", "prod")
+
+
+class Traced:
+    """One instruction, standing for its result: a shape and a dtype, no values."""
+
+    __slots__ = ("function", "inputs", "settings", "shape", "dtype", "tick")
+    __array_ufunc__ = None
+    __traced__ = True
+    _ticks = 0
+
+    def __init__(self, function: str, inputs: tuple[Any, ...], shape: tuple[int, ...], dtype: Any, **settings: Any):
+        self.function, self.inputs, self.settings = function, inputs, settings
+        self.shape, self.dtype = tuple(shape), numpy.dtype(dtype)
+        Traced._ticks += 1
+        self.tick = Traced._ticks
+
+    @property
+    def ndim(self) -> int:
+        """The number of axes."""
+        return len(self.shape)
+
+    @property
+    def size(self) -> int:
+        """The number of elements."""
+        n = 1
+        for m in self.shape:
+            n *= m
+        return n
+
+    def concretised(self, what: str) -> GraphError:
+        """The error for reading a value that does not exist yet."""
+        return GraphError(
+            f"{what} reads a value while the program is being recorded, before there is one. Return it from the jitted "
+            f"function and read it outside, or choose with autograd.where. ({user_line()})"
+        )
+
+    def __array__(self, *_: Any, **__: Any) -> Any:
+        raise UnsupportedError(f"this NumPy function has no compiled form yet. Call it outside of jit. ({user_line()})")
+
+    def __bool__(self) -> bool:
+        raise self.concretised("a branch (if, while, and, or)")
+
+    def __repr__(self) -> str:
+        return f"%{self.tick} = {self.function} {self.dtype}{list(self.shape)}"
+
+    def reshape(self, *shape: Any) -> Any:
+        return reshape(self, shape[0] if len(shape) == 1 and isinstance(shape[0], tuple | list) else shape)
+
+    def sum(self, axis: Any = None, keepdims: bool = False) -> Any:
+        return NAMESPACE.sum(self, axis=axis, keepdims=keepdims)
+
+    def astype(self, dtype: Any, **_: Any) -> Any:
+        return self if numpy.dtype(dtype) == self.dtype else Traced("cast", (self,), self.shape, dtype)
+
+    def broadcast_to(self, shape: Any) -> Any:
+        return broadcast_to(self, shape)
+
+
+def constant(value: Any, dtype: Any = None) -> Traced:
+    """A known array inside a program."""
+    array = numpy.ascontiguousarray(numpy.array(value, dtype=dtype)).reshape(numpy.shape(value))
+    return Traced("constant", (), array.shape, array.dtype, value=array)
+
+
+def lifted(x: Any) -> Any:
+    """Arrays as instructions; Python numbers stay weak numbers."""
+    if isinstance(x, Traced | bool | int | float):
+        return x
+    return constant(x)
+
+
+def _elementwise(name: str, function: Callable[..., Any]) -> Callable[..., Any]:
+    def emit(*arguments: Any) -> Any:
+        if not any(isinstance(a, Traced) for a in arguments):
+            return function(*arguments)
+        inputs = tuple(lifted(a) for a in arguments)
+        probes = [numpy.ones(1, a.dtype) if isinstance(a, Traced) else a for a in inputs]
+        with numpy.errstate(all="ignore"):
+            dtype = function(*probes).dtype
+        shape = numpy.broadcast_shapes(*(a.shape for a in inputs if isinstance(a, Traced)))
+        return Traced(name, inputs, shape, dtype)
+
+    emit.__name__ = name
+    return emit
+
+
+def elementwise_names() -> tuple[str, ...]:
+    """The scalar functions of the instruction set."""
+    return (
+        "add subtract multiply true_divide negative positive absolute power square sqrt cbrt reciprocal floor ceil trunc rint "
+        "sign remainder floor_divide maximum minimum exp exp2 expm1 log log2 log10 log1p sin cos tan arcsin arccos arctan "
+        "arctan2 sinh cosh tanh arcsinh arccosh arctanh hypot erf where strong_multiply equal not_equal less less_equal "
+        "greater greater_equal logical_and logical_or logical_not bitwise_and bitwise_or invert isnan isinf isfinite"
+    ).split()  # type: ignore[return-value]
+
+
+def _axes(axis: Any, ndim: int) -> tuple[int, ...]:
+    axes = range(ndim) if axis is None else axis if isinstance(axis, tuple | list) else (axis,)
+    positive = tuple(sorted(numpy.lib.array_utils.normalize_axis_index(a, ndim) for a in axes))
+    if len(set(positive)) != len(positive):
+        raise ValueError(f"duplicate axis in {axis}")
+    return positive
+
+
+def _reduction(name: str) -> Callable[..., Any]:
+    function = getattr(numpy, name)
+
+    def emit(x: Any, axis: Any = None, keepdims: bool = False, dtype: Any = None) -> Any:
+        if not isinstance(x, Traced):
+            return function(x, axis=axis, keepdims=keepdims)
+        axes = _axes(axis, x.ndim)
+        if name in ("max", "min") and any(x.shape[a] == 0 for a in axes):
+            raise ValueError(f"zero-size array to reduction operation {name} which has no identity")
+        kept = tuple(1 if k in axes else n for k, n in enumerate(x.shape))
+        y = Traced(name, (x,), kept, function(numpy.ones(1, x.dtype)).dtype, axes=axes)
+        return y if keepdims else reshape(y, tuple(n for k, n in enumerate(kept) if k not in axes))
+
+    return emit
+
+
+def mean(x: Any, axis: Any = None, keepdims: bool = False) -> Any:
+    """Sum over count."""
+    count = 1
+    for a in _axes(axis, x.ndim):
+        count *= x.shape[a]
+    return NAMESPACE.true_divide(NAMESPACE.sum(x, axis=axis, keepdims=keepdims), count)
+
+
+def reshape(x: Any, shape: Any) -> Any:
+    """Elements in order in another shape."""
+    if not isinstance(x, Traced):
+        return numpy.reshape(x, shape)
+    target = numpy.lib.stride_tricks.as_strided(numpy.empty(1, bool), x.shape, (0,) * x.ndim).reshape(shape)
+    return x if target.shape == x.shape else Traced("reshape", (x,), target.shape, x.dtype)
+
+
+def transpose(x: Any, axes: Any = None) -> Any:
+    """Axes permuted."""
+    if not isinstance(x, Traced):
+        return numpy.transpose(x, axes)
+    order = tuple(range(x.ndim))[::-1] if axes is None else tuple(a % x.ndim for a in axes)
+    if sorted(order) != list(range(x.ndim)):
+        raise ValueError("axes don't match array")
+    if order == tuple(range(x.ndim)):
+        return x
+    return Traced("transpose", (x,), tuple(x.shape[k] for k in order), x.dtype, axes=order)
+
+
+def swapaxes(x: Any, axis1: int, axis2: int) -> Any:
+    """Two axes exchanged."""
+    order = list(range(x.ndim))
+    order[axis1], order[axis2] = order[axis2], order[axis1]
+    return transpose(x, tuple(order))
+
+
+def expand_dims(x: Any, axis: Any) -> Any:
+    """New axes of length 1."""
+    if not isinstance(x, Traced):
+        return numpy.expand_dims(x, axis)
+    count = len(axis) if isinstance(axis, tuple) else 1
+    new = _axes(axis, x.ndim + count)
+    rest = iter(x.shape)
+    return reshape(x, tuple(1 if k in new else next(rest) for k in range(x.ndim + count)))
+
+
+def squeeze(x: Any, axis: Any = None) -> Any:
+    """Axes of length 1 removed."""
+    return reshape(x, numpy.squeeze(numpy.empty(x.shape, bool), axis).shape)
+
+
+def broadcast_to(x: Any, shape: Any) -> Any:
+    """x repeated along new axes and axes of length 1."""
+    if not isinstance(x, Traced):
+        return numpy.broadcast_to(x, shape)
+    shape = (shape,) if isinstance(shape, int) else tuple(shape)
+    if numpy.broadcast_shapes(x.shape, shape) != shape:
+        raise ValueError(f"cannot broadcast {x.shape} to {shape}")
+    return x if shape == x.shape else Traced("broadcast", (x,), shape, x.dtype)
+
+
+def matmul(a: Any, b: Any) -> Any:
+    """Product of matrices; vectors become matrices and back."""
+    a, b = lifted(a), lifted(b)
+    if a.ndim == 0 or b.ndim == 0 or a.shape[-1] != b.shape[-2 if b.ndim > 1 else 0]:
+        raise ValueError(f"matmul: the inner lengths of {a.shape} and {b.shape} differ")
+    if a.ndim == 1:
+        y = matmul(expand_dims(a, 0), b)
+        return reshape(y, (*y.shape[:-2], y.shape[-1]) if b.ndim > 1 else y.shape[1:])
+    if b.ndim == 1:
+        y = matmul(a, expand_dims(b, 1))
+        return reshape(y, y.shape[:-1])
+    dtype = numpy.result_type(a.dtype, b.dtype)
+    if a.ndim > 2 or b.ndim > 2:
+        raise UnsupportedError(f"stacks of matrices have no compiled product yet. ({user_line()})")
+    return Traced("matmul", (a.astype(dtype), b.astype(dtype)), (a.shape[0], b.shape[1]), dtype)
+
+
+def _like(fill: int) -> Callable[..., Any]:
+    def emit(x: Any, dtype: Any = None) -> Any:
+        return broadcast_to(constant(fill, dtype or x.dtype), x.shape)
+
+    return emit
+
+
+def astype(x: Any, dtype: Any) -> Any:
+    """The same values in another dtype."""
+    return x.astype(dtype)
+
+
+NAMESPACE: Any = ModuleType("trace", "NumPy's names, giving instructions instead of values.")
+NAMESPACE.__dict__.update({k: v for k, v in vars(np).items() if not k.startswith("__")})
+for _name in elementwise_names():
+    setattr(NAMESPACE, _name, _elementwise(_name, getattr(np, _name)))
+for _name in REDUCTIONS:
+    setattr(NAMESPACE, _name, _reduction(_name))
+NAMESPACE.__dict__.update(
+    mean=mean, reshape=reshape, transpose=transpose, swapaxes=swapaxes, expand_dims=expand_dims, squeeze=squeeze,
+    broadcast_to=broadcast_to, matmul=matmul, zeros_like=_like(0), ones_like=_like(1), astype=astype,
+)  # fmt: skip
+
+for _python, _name in {
+    "add": "add", "sub": "subtract", "mul": "multiply", "truediv": "true_divide", "pow": "power", "mod": "remainder",
+    "floordiv": "floor_divide", "and": "bitwise_and", "or": "bitwise_or",
+}.items():  # fmt: skip
+    _emit = getattr(NAMESPACE, _name)
+    setattr(Traced, f"__{_python}__", lambda a, b, _f=_emit: _f(a, b))
+    setattr(Traced, f"__r{_python}__", lambda b, a, _f=_emit: _f(a, b))
+for _python, _name in {
+    "lt": "less", "le": "less_equal", "gt": "greater", "ge": "greater_equal", "eq": "equal", "ne": "not_equal",
+    "neg": "negative", "abs": "absolute", "invert": "invert", "matmul": "matmul",
+}.items():  # fmt: skip
+    setattr(Traced, f"__{_python}__", lambda *a, _f=getattr(NAMESPACE, _name): _f(*a))
+Traced.__hash__ = object.__hash__  # type: ignore[method-assign]

@@ -1,0 +1,1 @@
+"""Everything that Numba compiles. A leaf: it imports nothing of the engine."""

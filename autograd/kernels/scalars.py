@@ -1,0 +1,65 @@
+"""The table that maps the scalar functions of the instruction set to code over operands ``{0}``, ``{1}``, ….
+
+`zero`, `one` and `infinity` stand for these numbers in the dtype of the operands. The functions in `FUNCTIONS` are
+written in the same small part of Python and are inlined.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+from autograd.kernels import vector_math
+
+__all__ = ["FUNCTIONS", "SCALARS", "source_of"]
+
+
+def larger(a, b):  # type: ignore[no-untyped-def]
+    return a if (a >= b) | (a != a) else b
+
+
+def smaller(a, b):  # type: ignore[no-untyped-def]
+    return a if (a <= b) | (a != a) else b
+
+
+def choose(c, a, b):  # type: ignore[no-untyped-def]
+    return a if c else b
+
+
+SCALARS: dict[str, str] = {
+    "add": "({0} + {1})", "subtract": "({0} - {1})", "multiply": "({0} * {1})", "true_divide": "({0} / {1})",
+    "negative": "(-{0})", "positive": "{0}", "absolute": "abs({0})", "power": "({0} ** {1})", "square": "({0} * {0})",
+    "sqrt": "sqrt({0})", "cbrt": "cbrt({0})", "reciprocal": "(one / {0})", "floor": "floor({0})", "ceil": "ceil({0})",
+    "trunc": "trunc({0})", "rint": "round_even({0})",
+    "sign": "({0} if {0} != {0} else (one if {0} > zero else (-one if {0} < zero else zero)))",
+    "maximum": "larger({0}, {1})", "minimum": "smaller({0}, {1})", "exp": "exp({0})", "exp2": "exp2({0})",
+    "expm1": "expm1({0})", "log": "log({0})", "log2": "log2({0})", "log10": "log10({0})", "log1p": "log1p({0})",
+    "sin": "sin({0})", "cos": "cos({0})", "tan": "tan({0})", "arcsin": "arcsin({0})", "arccos": "arccos({0})",
+    "arctan": "arctan({0})", "arctan2": "atan2({0}, {1})", "sinh": "sinh({0})", "cosh": "cosh({0})",
+    "tanh": "tanh({0})", "arcsinh": "arcsinh({0})", "arccosh": "arccosh({0})", "arctanh": "arctanh({0})",
+    "hypot": "hypot({0}, {1})", "erf": "erf({0})", "where": "choose({0}, {1}, {2})",
+    "strong_multiply": "(zero if {0} == zero else {0} * {1})",
+    "equal": "({0} == {1})", "not_equal": "({0} != {1})", "less": "({0} < {1})", "less_equal": "({0} <= {1})",
+    "greater": "({0} > {1})", "greater_equal": "({0} >= {1})", "logical_and": "(({0} != zero) & ({1} != zero))",
+    "logical_or": "(({0} != zero) | ({1} != zero))", "logical_not": "({0} == zero)", "bitwise_and": "({0} & {1})",
+    "bitwise_or": "({0} | {1})", "invert": "(~{0})", "isnan": "({0} != {0})", "isinf": "(abs({0}) == infinity)",
+    "isfinite": "(abs({0}) < infinity)",
+}  # fmt: skip
+
+FLOAT32 = {"exp": "exp32({0})", "log": "log32({0})", "log1p": "log1p32({0})", "tanh": "tanh32({0})"}
+
+FUNCTIONS: dict[str, Any] = {
+    "larger": larger, "smaller": smaller, "choose": choose,
+    **{name: getattr(vector_math, name) for name in vector_math.__all__},
+}  # fmt: skip
+
+
+def source_of(name: str, dtype: np.dtype[Any], operands: list[str]) -> str:
+    """The source of a scalar function of operands that all have one dtype."""
+    template = FLOAT32.get(name) if dtype == np.float32 else None
+    kind = "bool_" if dtype == bool else dtype.name
+    text = template or SCALARS[name]
+    for word, value in (("zero", "0"), ("one", "1"), ("infinity", "np.inf")):
+        text = text.replace(word, f"{kind}({value})")
+    return text.format(*operands)
