@@ -27,39 +27,51 @@ def collapse(graph: Graph, limit: int) -> list[list[int]]:
     units = [*([i] for i in sources), *(unit for run in _runs(graph, ops) for unit in _with_ends(run))]
     if len(units) <= limit:
         return units
-    ends = limit // 8
+    ends = min(limit // 8, (len(ops) - 1) // 2)
     while True:
-        groups = min(GROUPS, max(1, limit // 3))
         last = max(ends, 1)  # the result is always shown
-        middle = _merged(_runs(graph, ops[ends : len(ops) - last]), groups)
+        middle = _merged(_runs(graph, ops[ends : len(ops) - last]), min(GROUPS, limit // 3))
         units = [*([i] for i in ops[:ends]), *middle, *([i] for i in ops[len(ops) - last :])]
-        units = _with_sources(graph, units, shared=True)
+        units = _with_sources(graph, units)
         if len(units) <= limit:
             return units
         if ends == 0:
-            return _with_sources(graph, [*middle, ops[-1:]], shared=False)
+            return [*_folded(graph, sources, middle), ops[-1:]]
         ends //= 2
 
 
-def _with_sources(graph: Graph, units: list[list[int]], shared: bool) -> list[list[int]]:
-    """The units with the sources: one that a single group uses goes into it, others get a box of their own.
-
-    Unless `shared` is off: then every source goes where it is used first.
-    """
-    home = {i: u for u, unit in enumerate(units) for i in unit}
-    users: dict[int, list[int]] = {}
-    for i, inputs in enumerate(graph.inputs):
-        for j in inputs:
-            if not graph.inputs[j]:
-                users.setdefault(j, []).append(home[i])
+def _with_sources(graph: Graph, units: list[list[int]]) -> list[list[int]]:
+    """The units with the sources: one that a single group uses goes into it, others stand alone."""
     alone: list[list[int]] = []
     guests: dict[int, list[int]] = {}
-    for j, where in users.items():
-        if shared and (len(set(where)) > 1 or len(units[where[0]]) == 1):
-            alone.append([j])
-        else:
+    for j, where in _users(graph, units).items():
+        if len(set(where)) == 1 and len(units[where[0]]) > 1:
             guests.setdefault(where[0], []).append(j)
+        else:
+            alone.append([j])
     return [*alone, *([*guests.get(u, ()), *unit] for u, unit in enumerate(units))]
+
+
+def _folded(graph: Graph, sources: list[int], groups: list[list[int]]) -> list[list[int]]:
+    """The groups with every source in one of them: the first that uses it, or the last one of all."""
+    if not groups:
+        return [sources]
+    home = {j: where[0] for j, where in _users(graph, groups).items()}
+    guests: dict[int, list[int]] = {}
+    for j in sources:
+        guests.setdefault(home.get(j, len(groups) - 1), []).append(j)
+    return [[*guests.get(u, ()), *unit] for u, unit in enumerate(groups)]
+
+
+def _users(graph: Graph, units: list[list[int]]) -> dict[int, list[int]]:
+    """For each source, the units that use it, in order."""
+    users: dict[int, list[int]] = {}
+    for u, unit in enumerate(units):
+        for i in unit:
+            for j in graph.inputs[i]:
+                if not graph.inputs[j]:
+                    users.setdefault(j, []).append(u)
+    return users
 
 
 def _runs(graph: Graph, ops: list[int]) -> list[list[int]]:

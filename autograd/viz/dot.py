@@ -8,7 +8,7 @@ attribute through the quoting of the ``graphviz`` package. Graphviz looks for it
 
 from __future__ import annotations
 
-from xml.sax.saxutils import escape
+from html import escape
 
 from autograd.viz import text
 from autograd.viz.layout import weights
@@ -118,4 +118,4 @@ def _row(inside: str, extra: str = "") -> str:
 
 
 def _shown(words: str) -> str:
-    return escape(text.clean(words)).replace("\\", "\\\\")
+    return escape(text.clean(words), quote=False).replace("\\", "\\\\")

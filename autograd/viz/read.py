@@ -24,7 +24,7 @@ class TapeGraph:
     """The graph of a Tensor: its nodes and their constant operands, oldest first."""
 
     def __init__(self, root: Tensor, *, values: bool, gradients: bool, partials: bool):
-        self.root, self.partials = root, partials
+        self.root, self.shown, self.partials = root, values, partials
         self.things: list[Any] = []
         self.inputs: list[list[int]] = []
         self.slots: list[list[int]] = []  # the operand that each edge belongs to
@@ -86,13 +86,12 @@ class TapeGraph:
         """The box of one node or constant."""
         thing = self.things[i]
         if not isinstance(thing, Node):
-            return _constant(thing)
+            return _constant(thing, self.shown)
         last = i == len(self.things) - 1
         if thing.op is None:
             kind = "parameter"
         else:
             kind = "result" if last else "operation"
-        value = self.root.data if last else thing.data if isinstance(thing, Leaf) else self.values.get(thing)
         shape = text.shape_text(thing.shape, thing.dtype)
         gradient = self.gradients.get(thing)
         return Box(
@@ -101,12 +100,14 @@ class TapeGraph:
             detail=detail(thing),
             name=thing.name or "",
             shape=shape,
-            value=text.array_lines(value)
-            if value is not None and (self.values or last or not thing.inputs)
-            else (),
+            value=self._value(thing, last),
             gradient=text.array_lines(gradient) if gradient is not None else (),
             tooltip=self._tooltip(thing, kind, shape),
         )
+
+    def _value(self, node: Node, last: bool) -> tuple[str, ...]:
+        value = self.root.data if last else node.data if isinstance(node, Leaf) else self.values.get(node)
+        return text.array_lines(value) if self.shown and value is not None else ()
 
     def _tooltip(self, node: Node, kind: str, shape: str) -> str:
         lines = [shape]
@@ -231,13 +232,14 @@ def group_box(count: int, ops: Counter[str], names: Sequence[str], wheres: Seque
     return Box("group", name=f"{count:,} nodes inside", note=tuple(note), tooltip="\n".join(tooltip))
 
 
-def _constant(thing: Any) -> Box:
+def _constant(thing: Any, shown: bool) -> Box:
     named = isinstance(thing, Tensor)
     a = thing.data if named else numpy.asarray(thing)
     shape = text.shape_text(a.shape, a.dtype)
     name = (thing.name or "") if named else ""
     lines = [shape, "constant: no gradient is recorded for it"]
-    return Box("constant", name=name, shape=shape, value=text.array_lines(a), tooltip=titled(name, lines))
+    value = text.array_lines(a) if shown else ()
+    return Box("constant", name=name, shape=shape, value=value, tooltip=titled(name, lines))
 
 
 def titled(name: str | None, lines: list[str]) -> str:

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import hashlib
 from math import hypot
-from xml.sax.saxutils import escape
+from html import escape
 
 from autograd.viz import text
 from autograd.viz.card import BOLD, GAP, RING, ROW, SIZES, STACK, Card, label_width, measure
@@ -193,7 +193,7 @@ def _text(role: str, words: str, x: float, y: float, middle: bool = False) -> st
 
 
 def _safe(words: str, keep_newlines: bool = False) -> str:
-    return escape(text.clean(words, keep_newlines))
+    return escape(text.clean(words, keep_newlines), quote=False)
 
 
 def _rect(x: float, y: float, w: float, h: float, radius: float) -> str:

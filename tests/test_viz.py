@@ -1,0 +1,573 @@
+"""Pictures: what is in them, that no name breaks or enters them, large graphs, and each way of rendering."""
+
+from __future__ import annotations
+
+import os
+import re
+import shutil
+import stat
+import sys
+import xml.etree.ElementTree as ET
+from collections import Counter
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+import autograd as ag
+from autograd import Value
+from autograd.errors import ArgumentError, DTypeError, FileError
+from autograd.tape import node_gradients
+from autograd.viz import Drawing, RenderError, card, draw, layout, render, text
+from autograd.viz.collapse import collapse
+
+SVG = "{http://www.w3.org/2000/svg}"
+
+
+def leaf(data: Any, name: str | None = None) -> ag.Tensor:
+    return ag.Tensor(data, requires_grad=True, dtype=np.float64, name=name)
+
+
+def network() -> ag.Tensor:
+    """Two layers and a loss: named parameters, an input, a constant."""
+    rng = np.random.default_rng(0)
+    x = ag.Tensor(rng.normal(size=(5, 4)), name="x")
+    w, b, v = leaf(rng.normal(size=(4, 3)), "w"), leaf(np.zeros(3), "b"), leaf(rng.normal(size=(3, 2)), "v")
+    h = (x @ w + b).tanh()
+    h.name = "h"
+    loss = ((h @ v) ** 2).mean()
+    loss.name = "loss"
+    return loss
+
+
+def texts(svg: str) -> list[str]:
+    """What can be read in a picture, in order; tooltips not included."""
+    return ["".join(e.itertext()) for e in ET.fromstring(svg).iter(SVG + "text")]
+
+
+def tooltips(svg: str) -> list[str]:
+    return ["".join(e.itertext()) for e in ET.fromstring(svg).iter(SVG + "title")]
+
+
+# ---- structure ---------------------------------------------------------------------------------------
+
+
+def test_each_node_and_edge_once() -> None:
+    picture = draw(network()).picture
+    kinds = Counter(box.kind for box in picture.boxes)
+    assert kinds == {"parameter": 3, "constant": 1, "operation": 5, "result": 1}
+    assert [b.label for b in picture.boxes if b.label] == ["@", "+", "tanh", "@", "^2", "mean"]
+    assert Counter((e.tail, e.head) for e in picture.edges).most_common(1)[0][1] == 1
+    assert len(picture.edges) == 9
+    assert all(e.tail < e.head for e in picture.edges)
+
+
+@pytest.mark.parametrize("x", [leaf([1.0, 2.0], "x"), Value(3.0, "x")])
+def test_a_square_has_two_edges(x: Any) -> None:
+    drawing = draw(x * x)
+    assert [(e.tail, e.head) for e in drawing.picture.edges] == [(0, 1), (0, 1)]
+    curves = re.findall(r'<path d="(M[^"]*C[^"]*)" fill="none"', drawing.svg())
+    assert len(curves) == 2 and curves[0] != curves[1]
+    assert drawing.dot.count("->") == 2
+
+
+def test_a_shared_constant_is_one_box() -> None:
+    x, c = leaf([1.0, 2.0]), ag.Tensor([3.0, 4.0], name="c")
+    picture = draw(x * c + c).picture
+    assert [b.name for b in picture.boxes if b.kind == "constant"] == ["c"]
+    assert len(picture.edges) == 4
+
+
+def test_a_tensor_without_a_graph() -> None:
+    (box,) = draw(ag.Tensor([1.0, 2.0], name="data")).picture.boxes
+    assert (box.kind, box.name, box.value) == ("constant", "data", ("[1, 2]",))
+    (box,) = draw(leaf([1.0, 2.0])).picture.boxes
+    assert box.kind == "parameter"
+    assert draw(leaf([1.0, 2.0])).svg()
+
+
+X = leaf([1.0, 2.0])
+
+
+@pytest.mark.parametrize(
+    ("y", "label"),
+    [
+        (2 * X, "2×"),
+        (X**2, "^2"),
+        (1 / X, "1/"),
+        (1 - X, "1 −"),
+        (X * -0.5, "× −0.5"),
+        (X * 1.0001, "×1.0001"),
+        (ag.maximum(X, 0), "max(·, 0)"),
+        (X + ag.Tensor(3.0), "+ 3"),
+        (X * (1 + 2j), "×(1 + 2i)"),
+    ],
+)
+def test_numbers_stand_beside_the_sign(y: ag.Tensor, label: str) -> None:
+    boxes = draw(y).picture.boxes
+    assert (len(boxes), boxes[-1].label) == (2, label)
+
+
+def test_a_number_that_was_freed_is_called_c() -> None:
+    y = (leaf([1.0, 2.0]) ** 2).sum()
+    y.backward()
+    boxes = draw(y).picture.boxes
+    assert boxes[1].label == "^c" and "c: a constant" in boxes[1].tooltip
+
+
+def test_axis_and_index_are_told() -> None:
+    x = leaf(np.ones((3, 4)))
+    assert draw(x.sum(axis=1)).picture.boxes[-1].detail == "axis 1"
+    assert draw(x.sum()).picture.boxes[-1].detail == ""
+    assert draw(x[0, 1:]).picture.boxes[-1].detail == "0, 1:"
+
+
+# ---- values and gradients ----------------------------------------------------------------------------
+
+
+def test_gradients_are_shown_before_backward_and_nothing_is_touched() -> None:
+    loss = network()
+    assert loss.node is not None
+    expected = {n.name: text.array_lines(g) for n, g in node_gradients(loss.node).items() if n.name}
+    drawing = draw(loss)
+    shown = {b.name: b.gradient for b in drawing.picture.boxes if b.name and b.kind != "constant"}
+    assert shown == expected
+    assert drawing.picture.boxes[-1].gradient == ("1",)
+    assert not any(b.gradient for b in drawing.picture.boxes if b.kind == "constant")
+    leaves = [n for n in ag.tape.walk(loss.node) if n.op is None]
+    assert all(n.grad is None for n in leaves)
+    loss.backward()
+    assert {n.name: text.array_lines(n.grad.data) for n in leaves}.items() <= expected.items()
+
+
+def test_values_are_those_of_the_forward() -> None:
+    x = leaf([[1.0, 2.0], [3.0, 4.0]], "x")
+    boxes = draw((x * x).sum()).picture.boxes
+    assert [b.value for b in boxes] == [("[1, 2]", "[3, 4]"), ("[1, 4]", "[9, 16]"), ("30",)]
+    assert [b.shape for b in boxes] == ["2×2 float64", "2×2 float64", "float64"]
+
+
+def test_a_freed_graph_keeps_structure_names_and_shapes() -> None:
+    loss = network()
+    before = draw(loss).picture
+    loss.backward()
+    after = draw(loss).picture
+    assert [b.name for b in after.boxes] == [b.name for b in before.boxes if b.kind != "constant"]
+    assert [b.shape for b in after.boxes] == [b.shape for b in before.boxes if b.kind != "constant"]
+    assert all(bool(b.value and b.gradient) == (b.kind == "parameter") for b in after.boxes)
+    assert after.boxes[-1].value == before.boxes[-1].value
+    gradients = {b.name: b.gradient for b in before.boxes}
+    assert all(b.gradient == gradients[b.name] for b in after.boxes if b.kind == "parameter")
+    assert draw(loss).svg()
+
+
+def test_a_retained_gradient_is_shown_after_backward() -> None:
+    x = leaf([1.0, 2.0])
+    y = x * x
+    y.retain_grad()
+    y.sum().backward()
+    assert draw(y).picture.boxes[-1].gradient == ("[1, 1]",)
+
+
+def test_values_of_another_computation_are_not_shown() -> None:
+    """After a write the forward would replay to other numbers than those that were computed."""
+    x = leaf([1.0, 2.0], "x")
+    y = (x * x).sum()
+    with ag.no_grad():
+        x[...] = 5.0
+    boxes = draw(y).picture.boxes
+    assert boxes[-1].value == ("5",)
+    assert boxes[1].value == () and boxes[1].gradient == ()
+
+
+def test_values_and_gradients_can_be_left_out() -> None:
+    for y in (network(), Value(2.0) * Value(3.0)):
+        drawing = draw(y, values=False, gradients=False)
+        assert not any(b.value or b.gradient for b in drawing.picture.boxes)
+        assert {"value", "grad"}.isdisjoint(texts(drawing.svg()))
+
+
+def test_a_value_shows_what_backward_would_leave_and_then_what_it_left() -> None:
+    def graph() -> Value:
+        a, b = Value(2.0, "a"), Value(-3.0, "b")
+        return (a * b + a) * b + a.tanh()
+
+    preview = draw(root := graph()).picture
+    assert root.grad == 0 and root._inputs[0].grad == 0
+    root.backward()
+    assert [b.gradient for b in draw(root).picture.boxes] == [b.gradient for b in preview.boxes]
+
+
+def test_local_derivatives_on_the_edges() -> None:
+    a, b = Value(2.0, "a"), Value(-3.0, "b")
+    assert [e.label for e in draw(a * b, partials=True).picture.edges] == ["∂ −3", "∂ 2"]
+    x = leaf(0.5, "x")
+    (edge,) = draw(x.tanh(), partials=True).picture.edges
+    assert edge.label == "∂ 0.7864" and edge.tooltip == "∂y/∂x = 1 - y * y = 0.7864"
+    svg = draw(x.tanh(), partials=True).svg()
+    assert "∂ 0.7864" in texts(svg) and "∂y/∂x = 1 - y * y = 0.7864" in tooltips(svg)
+    assert [e.label for e in draw(x.tanh()).picture.edges] == [""]
+
+
+@pytest.mark.parametrize(
+    ("x", "expected"),
+    [
+        (0.0, "0"), (-0.0, "−0"), (1.0, "1"), (-2.5, "−2.5"), (1 / 3, "0.3333"), (123456.0, "1.235×10⁵"),
+        (1e-5, "10⁻⁵"), (-1e10, "−10¹⁰"), (float("nan"), "NaN"), (float("-inf"), "−∞"), (True, "True"),
+        (7, "7"), (10**20, "10²⁰"), (1 - 2j, "1 − 2i"), (np.float32(0.1), "0.1"),
+    ],
+)  # fmt: skip
+def test_numbers_are_brief(x: Any, expected: str) -> None:
+    assert text.number(x) == expected
+
+
+@pytest.mark.parametrize(
+    ("a", "expected"),
+    [
+        (np.zeros((0, 3)), ("empty",)),
+        (np.full((9, 9), 2.0), ("all 2",)),
+        (np.full(9, np.nan), ("all NaN",)),
+        (np.array([np.nan, 1.0, np.inf, 2.0, -1.0]), ("−1 … ∞, 1 NaN",)),
+        (np.arange(4), ("[0, 1, 2, 3]",)),
+        (np.eye(2), ("[1, 0]", "[0, 1]")),
+        (np.arange(10) > 3, ("6 of 10 True",)),
+        (np.arange(9) * 1j, ("|·| 0 … 8",)),
+    ],
+)
+def test_arrays_are_brief(a: Any, expected: tuple[str, ...]) -> None:
+    assert text.array_lines(a) == expected
+
+
+# ---- names -------------------------------------------------------------------------------------------
+
+HOSTILE = [
+    "quo\"te's", "back\\slash \\N \\G \\l\\", "new\nline\r\ttab", "nul\0x", "<script>alert(1)</script>",
+    "&lt;b&gt; &amp; &#92;", "{a|<p> b}", '];evil[URL="javascript:alert(1)"',
+    '"];evil[URL="javascript:alert(1)"];x["', "\u202eright\u200f אבג", "x" * 10_000,
+    "日本語の名前", "</title></svg><script>alert(2)</script>", "]]>", "<!--", " ",
+    "  two  spaces ", "lone \ud800",
+    "\x85\u2028\ufffe", "<b>", "<", "%s{}$x", "A͈͉͊", "node", "strict digraph",
+]  # fmt: skip
+ELEMENTS = {"svg", "title", "desc", "style", "g", "rect", "path", "polygon", "text"}
+
+
+def check_svg(svg: str) -> None:
+    """It parses, and there is nothing in it but shapes and text: no script, link or handler."""
+    root = ET.fromstring(svg)
+    assert {e.tag for e in root.iter()} <= {SVG + name for name in ELEMENTS}
+    for element in root.iter():
+        assert not any("href" in a or a.startswith("on") for a in element.attrib)
+        assert all(name.isascii() and "<" not in name for name in element.attrib.values())
+
+
+@pytest.mark.parametrize("name", HOSTILE, ids=range(len(HOSTILE)))
+def test_hostile_names(name: str) -> None:
+    drawing = draw(Value(1.0, name) * Value(2.0, name), name=name, partials=True)
+    svg = drawing.svg()
+    check_svg(svg)
+    assert texts(svg).count(text.clean(text.shorten(name))) == 2
+    whole = text.clean(text.shorten(name, text.TOOLTIP), keep_newlines=True)
+    assert sum(t.startswith(whole + "\n") for t in tooltips(svg)) == 2
+    assert "<script" not in drawing.html().replace(svg, "")
+    assert len(svg) < 20_000
+
+
+@pytest.mark.parametrize("name", HOSTILE, ids=range(len(HOSTILE)))
+@pytest.mark.parametrize("renderer", ["_program", "_library"])
+def test_hostile_names_in_dot(name: str, renderer: str) -> None:
+    """What Graphviz itself makes of the DOT text shows the same name, and has no link and no further node."""
+    if renderer == "_program" and shutil.which("dot") is None:
+        pytest.skip("there is no program dot")
+    drawing = draw(leaf([1.0, 2.0], name) * 2, name=name)
+    root = ET.fromstring(getattr(render, renderer)(drawing.dot, "svg", ()))
+    assert sum(e.get("class") == "node" for e in root.iter(SVG + "g")) == 2
+    assert not any(a.endswith("href") for e in root.iter() for a in e.attrib)
+    words = re.sub(r"\s+", "", text.clean(text.shorten(name)))
+    shown = {re.sub(r"\s+", "", "".join(e.itertext())) for e in root.iter(SVG + "text")}
+    assert not words or words in shown
+    assert root.tag == SVG + "svg"
+
+
+@given(st.text(max_size=40), st.text(max_size=40))
+def test_any_name(one: str, two: str) -> None:
+    drawing = draw(Value(1.0, one) + Value(2.0, two), name=one)
+    check_svg(drawing.svg())
+    found = texts(drawing.svg())
+    assert all(not n or text.clean(text.shorten(n)) in found for n in (one, two))
+    assert isinstance(drawing.dot, str)
+
+
+def test_the_layout_engine_sees_no_user_text(monkeypatch: pytest.MonkeyPatch) -> None:
+    sources = []
+
+    def spy(source: str, form: str, *options: str) -> bytes:
+        sources.append(source)
+        return real(source, form, *options)
+
+    real = render.run
+    monkeypatch.setattr(render, "run", spy)
+    draw(Value(1.0, "secret") * Value(2.0, "secret"), name="secret", partials=True).svg()
+    assert len(sources) == 1 and "secret" not in sources[0]
+
+
+# ---- large graphs ------------------------------------------------------------------------------------
+
+
+def chain(count: int) -> ag.Tensor:
+    x = leaf([0.5, 0.2], "x")
+    for _ in range(count // 2):
+        x = (x * 1.0001).tanh()
+    return x.sum()
+
+
+def inside(drawing: Drawing) -> int:
+    """How many nodes the boxes of a picture stand for."""
+    groups = [re.fullmatch(r"([\d,]+) nodes inside", b.name) for b in drawing.picture.boxes]
+    return sum(int(g[1].replace(",", "")) if g else 1 for g in groups)
+
+
+@pytest.mark.parametrize("count", [10_000, 100_000])
+def test_a_long_chain(count: int) -> None:
+    drawing = draw(chain(count))
+    assert len(drawing.picture.boxes) == 7 and inside(drawing) == count + 2
+    assert f"{count - 4:,} nodes inside" in texts(drawing.svg())
+    assert f"{count + 2:,} nodes in all" in drawing.picture.description
+
+
+def test_a_long_chain_of_values() -> None:
+    v = Value(0.5)
+    for _ in range(10_000):
+        v = v.tanh()
+    drawing = draw(v)
+    assert len(drawing.picture.boxes) <= 10 and inside(drawing) == 10_001
+
+
+def test_a_deep_network_shows_both_ends() -> None:
+    h = ag.Tensor(np.ones((2, 3)), name="x")
+    for k in range(100):
+        h = (h @ leaf(np.eye(3), f"W{k}") + leaf(np.zeros(3), f"b{k}")).tanh()
+    drawing = draw(h.sum(), direction="TB")
+    names = [b.name for b in drawing.picture.boxes]
+    assert {"x", "W0", "b0", "W99", "b99"} <= set(names) and "W50" not in names
+    assert len(names) <= 150 and inside(drawing) == 502
+    assert drawing.picture.boxes[-1].kind == "result"
+    drawing.svg()
+
+
+class FakeGraph:
+    """Any acyclic graph in tape order."""
+
+    def __init__(self, inputs: list[list[int]], named: set[int]):
+        self.inputs, self.named = inputs, named
+
+    def is_named(self, i: int) -> bool:
+        return i in self.named
+
+
+@given(st.data())
+def test_any_graph_collapses(data: st.DataObject) -> None:
+    """Every node in one unit, at most as many as allowed, the result by itself, no cycle between units."""
+    count = data.draw(st.integers(1, 120))
+    sources = data.draw(st.floats(0, 1))
+    inputs: list[list[int]] = []
+    for i in range(count):
+        source = i == 0 or (i < count - 1 and data.draw(st.floats(0, 1)) < sources)
+        inputs.append([] if source else data.draw(st.lists(st.integers(0, i - 1), min_size=1, max_size=3)))
+    used = {j for below in inputs for j in below}
+    if count > 1:
+        inputs[-1] = [*inputs[-1], *(j for j in range(count - 1) if j not in used)]
+    limit = data.draw(st.integers(5, 60))
+    named = data.draw(st.sets(st.integers(0, count - 1), max_size=9))
+    units = collapse(FakeGraph(inputs, named), limit)  # type: ignore[arg-type]
+    assert sorted(i for unit in units for i in unit) == list(range(count))
+    assert len(units) <= limit
+    assert units[-1] == [count - 1]
+    home = {i: u for u, unit in enumerate(units) for i in unit}
+    assert all(home[j] <= home[i] for i in range(count) for j in inputs[i])
+
+
+# ---- the picture -------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("direction", ["LR", "TB"])
+def test_boxes_do_not_overlap_and_hold_their_text(direction: str) -> None:
+    drawing = draw(network(), direction=direction, partials=True)
+    cards = [card.card(b, direction) for b in drawing.picture.boxes]
+    pairs = [(e.tail, e.head) for e in drawing.picture.edges]
+    source = layout.source([c.size for c in cards], pairs, [None] * len(pairs), direction)
+    placed = layout.parse(render.run(source, "plain").decode(), pairs)
+    spans = [
+        (x - c.size.width / 2, x + c.size.width / 2, y - c.size.height / 2, y + c.size.height / 2)
+        for (x, y), c in zip(placed.centres, cards, strict=True)
+    ]
+    for i, a in enumerate(spans):
+        for b in spans[:i]:
+            assert a[1] <= b[0] or b[1] <= a[0] or a[3] <= b[2] or b[3] <= a[2]
+    for c in cards:
+        assert c.left + c.width <= c.size.width and c.top + c.height <= c.size.height + 1e-9
+        for row in c.rows:
+            assert all(c.indent + x + card.measure(role, words) <= c.width for role, words, x in row.pieces)
+
+
+def test_svg_is_deterministic_and_ids_are_its_own() -> None:
+    one, again = draw(network(), name="one").svg(), draw(network(), name="one").svg()
+    assert one == again
+    two = draw(network(), name="two").svg()
+    ids = [set(re.findall(r'id="([^"]+)"', s)) for s in (one, two)]
+    assert ids[0].isdisjoint(ids[1])
+    root = ET.fromstring(one)
+    for rule in re.findall(r"([^{}]+)\{", root.find(SVG + "style").text or ""):  # type: ignore[union-attr]
+        assert rule.startswith("@media") or all(root.attrib["id"] in part for part in rule.split(","))
+
+
+def test_svg_speaks_to_screen_readers() -> None:
+    root = ET.fromstring(draw(network()).svg())
+    assert root.attrib["role"] == "img"
+    title, description = (root.find(SVG + tag) for tag in ("title", "desc"))
+    assert title is not None and title.text == "graph of loss"
+    assert description is not None and "6 operations, 3 parameters, 1 constant" in (description.text or "")
+    assert {e.attrib["id"] for e in (title, description)} == set(root.attrib["aria-labelledby"].split())
+
+
+def test_dark_pages_change_every_colour() -> None:
+    svg = draw(network()).svg()
+    style = ET.fromstring(svg).find(SVG + "style")
+    assert style is not None and style.text is not None
+    dark = style.text.split("prefers-color-scheme:dark")[1]
+    used = set(re.findall(r"(?:f-|var\(--)([a-z-]+)", svg))
+    assert all(f"--{name}:" in dark for name in used)
+
+
+# ---- rendering ---------------------------------------------------------------------------------------
+
+
+def program(folder: Path, body: str) -> None:
+    path = folder / "dot"
+    path.write_text(f"#!/bin/sh\n{body}\n")
+    path.chmod(path.stat().st_mode | stat.S_IXUSR)
+
+
+FAULTS = {
+    "missing": None,
+    "failing": "echo broken >&2; exit 3",
+    "silent": "exit 0",
+    "hanging": "exec tail -f /dev/null",
+    "killed": "kill -9 $$",
+}
+
+
+@pytest.fixture(params=FAULTS)
+def broken_dot(request: pytest.FixtureRequest, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> str:
+    """A PATH on which `dot` is missing, fails, or hangs."""
+    folder = tmp_path / "bin"
+    folder.mkdir()
+    if FAULTS[request.param] is not None:
+        program(folder, FAULTS[request.param])
+    if request.param == "missing":
+        monkeypatch.setenv("PATH", str(folder))
+    else:
+        monkeypatch.setenv("PATH", f"{folder}{os.pathsep}{os.environ['PATH']}")
+    monkeypatch.setattr(render, "TIMEOUT", 0.3)
+    return str(request.param)
+
+
+def test_without_the_program_pygraphviz_renders(broken_dot: str) -> None:
+    drawing = draw(network())
+    check_svg(drawing.svg())
+    assert drawing.png()[:8] == b"\x89PNG\r\n\x1a\n"
+
+
+def test_without_either_there_is_an_error_with_the_hint(
+    broken_dot: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setitem(sys.modules, "pygraphviz", None)
+    drawing = draw(network())
+    with pytest.raises(RenderError, match="pip install pygraphviz"):
+        drawing.svg()
+    with pytest.raises(RenderError, match=r"picture\.dot"):
+        drawing.png()
+    assert drawing.dot.startswith("digraph")
+    assert drawing._repr_svg_() is None and drawing._repr_html_() is None
+    bundle = drawing._repr_mimebundle_()
+    assert list(bundle) == ["text/plain"] and "pip install" in bundle["text/plain"]
+
+
+@pytest.mark.skipif(shutil.which("dot") is None, reason="there is no program dot")
+def test_the_program_alone_is_enough(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(sys.modules, "pygraphviz", None)
+    drawing = draw(network())
+    check_svg(drawing.svg())
+    assert drawing.png()[:4] == b"\x89PNG"
+
+
+def test_notebook_representations() -> None:
+    drawing = draw(network())
+    bundle = drawing._repr_mimebundle_()
+    check_svg(bundle["image/svg+xml"])
+    assert bundle["text/plain"] == repr(drawing) == "<graph of loss: 10 boxes, 9 edges>"
+    assert drawing._repr_svg_() == drawing.svg() and drawing.svg() in (drawing._repr_html_() or "")
+
+
+# ---- files -------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("suffix", "start"),
+    [
+        (".svg", b"<svg"),
+        (".PNG", b"\x89PNG"),
+        (".dot", b"digraph"),
+        (".gv", b"digraph"),
+        (".html", b"<!doctype html>"),
+    ],
+)
+def test_save_by_suffix(tmp_path: Path, suffix: str, start: bytes) -> None:
+    path = tmp_path / f"graph{suffix}"
+    path.write_text("old")
+    assert draw(network()).save(str(path)) == path
+    assert path.read_bytes().startswith(start)
+    assert [p.name for p in tmp_path.iterdir()] == [path.name]
+
+
+def test_save_that_cannot(tmp_path: Path) -> None:
+    drawing = draw(network())
+    with pytest.raises(ArgumentError, match=r"'graph.docx'.*\.svg"):
+        drawing.save("graph.docx")
+    with pytest.raises(FileError, match="missing"):
+        drawing.save(tmp_path / "missing" / "graph.svg")
+    (tmp_path / "folder.svg").mkdir()
+    with pytest.raises(FileError, match="folder"):
+        drawing.save(tmp_path / "folder.svg")
+    assert [p.name for p in tmp_path.iterdir()] == ["folder.svg"]
+
+
+def test_a_failed_write_leaves_the_old_file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    path = tmp_path / "graph.dot"
+    path.write_text("old")
+
+    def full(*_: object) -> None:
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr(os, "replace", full)
+    with pytest.raises(FileError, match="No space left"):
+        draw(network()).save(path)
+    assert path.read_text() == "old" and len(list(tmp_path.iterdir())) == 1
+
+
+@pytest.mark.parametrize(
+    ("arguments", "error", "match"),
+    [
+        ({"x": 3.0}, DTypeError, "Tensor or a Value, got float"),
+        ({"x": np.ones(3)}, DTypeError, "got ndarray"),
+        ({"direction": "RL"}, ArgumentError, "'LR' or 'TB', got 'RL'"),
+        ({"max_nodes": 0}, ArgumentError, "max_nodes.*got 0"),
+        ({"max_nodes": 1.5}, ArgumentError, "max_nodes.*got 1.5"),
+    ],
+)
+def test_bad_arguments(arguments: dict[str, Any], error: type[Exception], match: str) -> None:
+    arguments = {"x": Value(1.0), **arguments}
+    with pytest.raises(error, match=match):
+        draw(arguments.pop("x"), **arguments)
