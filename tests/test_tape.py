@@ -1,4 +1,4 @@
-"""The tape: what backward does, in which order, what it frees, and what it leaves alone when something fails."""
+"""The tape: what backward does and in which order, what it frees, and what a failure leaves alone."""
 
 from __future__ import annotations
 
@@ -513,7 +513,7 @@ def test_eight_threads_train_eight_models() -> None:
         rng = np.random.default_rng(seed)
         w = ag.Tensor(rng.normal(size=(3, 1)), requires_grad=True)
         x, y = rng.normal(size=(20, 3)), rng.normal(size=(20, 1))
-        for step in range(30):
+        for _ in range(30):
             w.grad = None
             ((ag.Tensor(x) @ w - y) ** 2).mean().backward()
             with ag.no_grad():
