@@ -25,7 +25,9 @@ Path = tuple[tuple[Op, dict[str, Any]], ...]
 
 
 def link(base: Tensor, op: Op, settings: dict[str, Any], view: Tensor) -> None:
-    """Remember that `view` looks into the storage of `base`."""
+    """Remember that `view` looks into the storage of `base`, unless NumPy had to copy after all."""
+    if writes.owner(view._data) is not writes.owner(base._data):
+        return
     root, path = getattr(base, "_view", (base, ()))
     view._view = (root, (*path, (op, settings)))
     if isinstance(root._node, Leaf):
@@ -91,16 +93,18 @@ def augment(target: Tensor, call: Callable[[Any, Any], Any], value: Any) -> Tens
     """
     if mode.record and isinstance(target._node, Leaf):
         assign(target, ..., value)  # raises, with the way out
-    result = call(target, value)
+    alone = (
+        mode.capture is None and target._data.base is None
+        and not hasattr(target, "_view") and not any(v() is not None for v in getattr(target, "_views", ()))
+    )  # fmt: skip
+    recorded = mode.record and (target._node is not None or getattr(value, "_node", None) is not None)
+    old = wrap(target._data.copy(), target._node) if recorded and not alone and mode.capture is None else target
+    result = call(old, value)  # whose rule may save the old values, which are about to be written over
     if result.shape != target.shape:
         raise ShapeError(f"the result has shape {result.shape}, and does not fit in place into {target.shape}. ({user_line()})")
     if not numpy.can_cast(result.dtype, target.dtype, "same_kind"):
         raise DTypeError(f"a result of dtype {result.dtype} does not fit in place into {target.dtype}. ({user_line()})")
-    alone = (
-        mode.capture is None and result._node is not None and target._data.base is None
-        and not hasattr(target, "_view") and not any(v() is not None for v in getattr(target, "_views", ()))
-    )  # fmt: skip
-    if alone:
+    if alone and recorded:
         if result.dtype != target.dtype:
             result = result.astype(target.dtype)
         name = target.name
@@ -113,16 +117,20 @@ def augment(target: Tensor, call: Callable[[Any, Any], Any], value: Any) -> Tens
 
 
 def plain_index(index: Any) -> Any:
-    """An index with its Tensors replaced by arrays."""
+    """An index with its Tensors replaced by arrays, and its arrays copied: the tape keeps it, and they may change."""
     if isinstance(index, tuple):
         return tuple(plain_index(i) for i in index)
     if isinstance(index, Tensor):
         if index._node is not None or index.dtype.kind not in "iub":
             raise DTypeError(f"an index must hold integers or booleans, not {index.dtype}. ({user_line()})")
-        return index._data
+        index = index._data
     if isinstance(index, list):
-        return numpy.asarray(index, dtype=numpy.intp if not index else None)
-    return index
+        return numpy.array([_element(i) for i in index], dtype=numpy.intp if not index else None)
+    return index.copy() if isinstance(index, numpy.ndarray) else index
+
+
+def _element(i: Any) -> Any:
+    return plain_index(i) if isinstance(i, Tensor) else i
 
 
 def _called(t: Tensor) -> str:

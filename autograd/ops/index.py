@@ -87,8 +87,6 @@ def _getitem(x: Tensor, index: Any) -> Any:
     for part in index if isinstance(index, tuple) else (index,):
         if isinstance(part, float) or getattr(getattr(part, "dtype", None), "kind", "i") in "fc":
             raise IndexingError(f"an index must be an integer, a slice, a mask or an integer array, got {part!r:.40}. ({user_line()})")
-    if isinstance(index, numpy.ndarray):
-        index = index.copy() if index.base is None else numpy.array(index)
     return getitem(x, index)
 
 
