@@ -8,8 +8,8 @@ Code.
 from __future__ import annotations
 
 import hashlib
-from math import hypot
 from html import escape
+from math import hypot
 
 from autograd.viz import text
 from autograd.viz.card import BOLD, GAP, RING, ROW, SIZES, STACK, Card, label_width, measure
