@@ -81,7 +81,10 @@ class Capture:
 
     def number(self, cell: Tensor) -> Any:
         """The value of a state cell, which stays unknown until the program runs."""
-        return wrap(self.lift(cell, cell._data))
+        value = self.lift(cell, cell._data)
+        number = Traced("reshape", (value,), (), value.dtype)
+        number.weak = float if value.dtype.kind == "f" else int
+        return wrap(number)
 
     def reading(self, t: Tensor, what: str) -> None:
         """Refuse to show values that the recorded program has already changed."""

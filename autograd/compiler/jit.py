@@ -8,6 +8,7 @@ import os
 import threading
 import warnings
 from collections.abc import Callable
+from sys import getrefcount
 from typing import Any
 
 import numpy
@@ -22,6 +23,38 @@ __all__ = ["Compiled", "jit"]
 
 LIMIT = 8
 """Programs kept for arguments of one signature."""
+
+
+class Frame:
+    """Memory for one call in flight, so that two threads never share it: the table of addresses, scratch, results.
+
+    An array that a call has returned serves again when nobody holds it any more, which its reference count tells.
+    """
+
+    def __init__(self, variant: Variant):
+        self._scratch = numpy.empty(variant.lowered.arena + 64, numpy.uint8)
+        start = -(-self._scratch.ctypes.data // 64) * 64
+        self.table = (ctypes.c_int64 * max(1, len(variant.fixed)))(*variant.fixed)
+        for at, offset in variant.scratch:
+            self.table[at] = start + offset
+        self.address = ctypes.addressof(self.table)
+        self._slots = [(at, *variant.outputs[k], []) for at, k in variant.result_places]
+
+    def results(self) -> list[Any]:
+        """An array for every result, its address entered in the table."""
+        arrays, table = [], self.table
+        for at, shape, dtype, spare in self._slots:
+            for array, address in spare:
+                if getrefcount(array) == 3:  # the pair, the loop variable, the call
+                    break
+            else:
+                array = numpy.empty(shape, dtype)
+                address = array.ctypes.data
+                if len(spare) < 3:
+                    spare.append((array, address))
+            table[at] = address
+            arrays.append(array)
+        return arrays
 
 
 class Variant:
@@ -51,20 +84,13 @@ class Variant:
         self.code = compile_program(lowered.lines(), lowered.buffers, scalars.FUNCTIONS)
         places = list(lowered.addresses.values())
         fixed = {"state": [a.ctypes.data for a in self.arrays], "constant": [a.ctypes.data for a in constants]}
-        self._fixed = [fixed[kind][k] if kind in fixed else 0 for kind, k in places] + self.code.routines
-        self._scratch = [(at, k) for at, (kind, k) in enumerate(places) if kind == "arena"]
+        self.fixed = [fixed[kind][k] if kind in fixed else 0 for kind, k in places] + self.code.routines
+        self.scratch = [(at, k) for at, (kind, k) in enumerate(places) if kind == "arena"]
         self._arguments = [(at, k) for at, (kind, k) in enumerate(places) if kind == "argument"]
-        self._results = [(at, k) for at, (kind, k) in enumerate(places) if kind == "output"]
-        self._pool: list[tuple[Any, Any, int]] = []
-
-    def _table(self) -> tuple[Any, Any, int]:
-        """Addresses and scratch memory for one call in flight; two threads get two."""
-        scratch = numpy.empty(self.lowered.arena + 64, numpy.uint8)
-        start = -(-scratch.ctypes.data // 64) * 64
-        table = (ctypes.c_int64 * max(1, len(self._fixed)))(*self._fixed)
-        for at, offset in self._scratch:
-            table[at] = start + offset
-        return table, scratch, ctypes.addressof(table)
+        self.result_places = sorted(
+            ((at, k) for at, (kind, k) in enumerate(places) if kind == "output"), key=lambda place: place[1]
+        )
+        self._pool: list[Frame] = []
 
     def valid(self) -> bool:
         """Whether what the program reads is still what it was compiled for."""
@@ -75,18 +101,13 @@ class Variant:
 
     def run(self, arguments: list[Any]) -> Any:
         """One call: compute, commit, and set what the step would have set."""
-        results = [numpy.empty(shape, dtype) for shape, dtype in self.outputs]
-        try:
-            held = self._pool.pop()
-        except IndexError:
-            held = self._table()
-        table = held[0]
+        frame = self._pool.pop() if self._pool else Frame(self)
+        table = frame.table
         for at, k in self._arguments:
             table[at] = arguments[k].__array_interface__["data"][0]
-        for at, k in self._results:
-            table[at] = results[k].__array_interface__["data"][0]
-        self.code.run(held[2])
-        self._pool.append(held)
+        results = frame.results()
+        self.code.run(frame.address)
+        self._pool.append(frame)
         if self.written:
             writes.note_all(self.written, "a compiled program")
         for holder, name, slot, value in self.attribute_slots:

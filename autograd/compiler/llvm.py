@@ -31,8 +31,8 @@ class Buffer:
         self.size = int(numpy.prod(shape, dtype=int))
 
 
-@cache
 def _target() -> Any:
+    """A description of this processor; each compiled module owns one."""
     import llvmlite.binding as llvm
 
     llvm.initialize_native_target()
@@ -249,7 +249,7 @@ class Maker:
         parts = parts[: len(shape)]  # a 0-d array is written x[0]
         at = word(0)
         for part, n in zip(parts, shape, strict=True):
-            i = word(part.value) if isinstance(part, ast.Constant) else self.builder.load(self.variables[part.id][0])  # type: ignore[attr-defined]
+            i = word(part.value) if isinstance(part, ast.Constant) else self.cast(self.value(part), numpy.int64)[0]
             at = self.builder.add(self.builder.mul(at, word(n), flags=("nsw",)), i, flags=("nsw",))
         return at
 

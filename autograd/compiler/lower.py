@@ -18,6 +18,7 @@ from autograd.compiler.trace import REDUCTIONS, Traced
 __all__ = ["Lowered", "lower"]
 
 SMALL_PRODUCT = 64 * 1024  # multiply-adds below which written-out loops beat a call of BLAS
+STRIP = 16  # terms of an inner sum that are written out
 
 
 def order(roots: list[Traced]) -> list[Traced]:
@@ -241,15 +242,14 @@ class Lowered:
             return [f"{name}[...] = 0"]
         if m * n * k > SMALL_PRODUCT or x.dtype not in (numpy.float32, numpy.float64):
             return [f"dot({a}{'.T' if ta else ''}, {b}{'.T' if tb else ''}, {name})"]
-        at = "{a}[k, i]" if ta else "{a}[i, k]"
-        if tb:
-            return [f"for i in range({m}):", f"    for j in range({n}):", f"        acc = {_dtype(x)}(0)",
-                    f"        for k in range({k}):", f"            acc += {at.format(a=a)} * {b}[j, k]",
-                    f"        {name}[i, j] = acc"]  # fmt: skip
-        rank_one = [f"{name}[i, j] += w * {b}[k, j]"]
-        return [f"{name}[...] = 0", *([f"for k in range({k}):", f"    for i in range({m}):"] if ta else
-                [f"for i in range({m}):", f"    for k in range({k}):"]), f"        w = {at.format(a=a)}",
-                f"        for j in range({n}):", f"            {rank_one[0]}"]  # fmt: skip
+        lines = []
+        if tb:  # a copy the other way round, so that the inner loop runs along rows
+            turned = f"{name}_turned"
+            self.buffers[turned], self.addresses[turned] = Buffer(x.dtype, (k, n)), ("arena", self.arena)
+            self.arena += -(-k * n * x.dtype.itemsize // 64) * 64
+            lines = [f"for k in range({k}):", f"    for j in range({n}):", f"        {turned}[k, j] = {b}[j, k]"]
+            b = turned
+        return lines + _small_product(a, b, name, m, n, k, ta)
 
     def _operand(self, x: Traced) -> tuple[str, bool]:
         if x.tick in self.buffer:
@@ -361,6 +361,26 @@ class Lowered:
         names = {"argument": "argument", "state": "state", "constant": "constant", "output": "result", "arena": "scratch"}
         lines = [f"# {n}: {b.dtype}{list(b.shape)}, {names[self.addresses[n][0]]}" for n, b in self.buffers.items()]
         return "\n".join(["def program():", *("    " + line for line in lines + self.lines())]) + "\n"
+
+
+def _small_product(a: str, b: str, c: str, m: int, n: int, k: int, ta: bool) -> list[str]:
+    """c = a b as loops in which a strip of the inner sum is written out: sums stay in registers, rows become vectors."""
+
+    def strip(first: str, count: int) -> str:
+        at = [f"{first}{u}" if not first else f"{first} + {u}" for u in range(count)]
+        return " + ".join(f"{a}[{f'{q}, i' if ta else f'i, {q}'}] * {b}[{q}, j]" for q in at)
+
+    whole, rest = divmod(k, STRIP)
+    if whole <= 1 and (whole == 0 or rest == 0):
+        return [f"for i in range({m}):", f"    for j in range({n}):", f"        {c}[i, j] = {strip('', k)}"]
+    lines = [f"{c}[...] = 0", f"for k in range({whole}):", f"    for i in range({m}):", f"        for j in range({n}):",
+             f"            {c}[i, j] += {strip(f'k * {STRIP}', STRIP)}"]  # fmt: skip
+    if rest:
+        tail = " + ".join(
+            f"{a}[{f'{q}, i' if ta else f'i, {q}'}] * {b}[{q}, j]" for q in range(whole * STRIP, k)
+        )
+        lines += [f"for i in range({m}):", f"    for j in range({n}):", f"        {c}[i, j] += {tail}"]
+    return lines
 
 
 def _dtype(x: Traced) -> str:

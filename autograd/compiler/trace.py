@@ -24,7 +24,7 @@ REDUCTIONS = ("sum", "max", "min", "prod")
 class Traced:
     """One instruction, standing for its result: a shape and a dtype, no values."""
 
-    __slots__ = ("function", "inputs", "settings", "shape", "dtype", "tick")
+    __slots__ = ("function", "inputs", "settings", "shape", "dtype", "tick", "weak")
     __array_ufunc__ = None
     __traced__ = True
     _ticks = 0
@@ -32,6 +32,7 @@ class Traced:
     def __init__(self, function: str, inputs: tuple[Any, ...], shape: tuple[int, ...], dtype: Any, **settings: Any):
         self.function, self.inputs, self.settings = function, inputs, settings
         self.shape, self.dtype = tuple(shape), numpy.dtype(dtype)
+        self.weak: type | None = None  # int or float where it stands for a Python number, which widens no array
         Traced._ticks += 1
         self.tick = Traced._ticks
 
@@ -95,14 +96,24 @@ def _elementwise(name: str, function: Callable[..., Any]) -> Callable[..., Any]:
         if not any(isinstance(a, Traced) for a in arguments):
             return function(*arguments)
         inputs = tuple(lifted(a) for a in arguments)
-        probes = [numpy.ones(1, a.dtype) if isinstance(a, Traced) else a for a in inputs]
+        traced = [a for a in inputs if isinstance(a, Traced)]
+        weak = all(a.weak for a in traced)
         with numpy.errstate(all="ignore"):
-            dtype = function(*probes).dtype
-        shape = numpy.broadcast_shapes(*(a.shape for a in inputs if isinstance(a, Traced)))
-        return Traced(name, inputs, shape, dtype)
+            y = function(*(_probe(a, weak) for a in inputs))
+        result = Traced(name, inputs, numpy.broadcast_shapes(*(a.shape for a in traced)), y.dtype)
+        if weak and y.dtype.kind in "if":
+            result.weak = float if y.dtype.kind == "f" else int
+        return result
 
     emit.__name__ = name
     return emit
+
+
+def _probe(a: Any, weak: bool) -> Any:
+    """A stand-in with which NumPy shows the dtype of a result."""
+    if not isinstance(a, Traced):
+        return a
+    return a.weak(1) if a.weak and not weak else numpy.ones(1, a.dtype)
 
 
 def elementwise_names() -> tuple[str, ...]:
