@@ -207,8 +207,9 @@ shaped("getitem", (3, 4), {"index": 1}, {"index": (slice(None, None, -2), None, 
 shaped(
     "scatter_add", (3,), {"index": ROWS_AND_COLUMNS, "shape": (3, 4)}, {"index": slice(0, 3), "shape": (5,)}
 )
+TURNED = (OPS["swapaxes"], {"axis1": 0, "axis2": 1})
 shaped("write", ((3, 4), (4,)), {"path": ((OPS["getitem"], {"index": 1}),)},
-       {"path": ((OPS["swapaxes"], {"axis1": 0, "axis2": 1}), (OPS["getitem"], {"index": (..., 2)}))})  # fmt: skip
+       {"path": (TURNED, TURNED, (OPS["getitem"], {"index": (2, slice(None, None, -1))}))})  # fmt: skip
 shaped("write", ((3, 4), (3, 4)), {"path": ()})
 
 # without a derivative
@@ -238,6 +239,18 @@ def _picked(m: Any, x: Any, axis: int) -> Any:
 
 COMPOSED: dict[str, tuple[Composed, ...]] = {
     "where": (Composed(((3, 4), (4,)), lambda m, a, b: m.where(np.eye(3, 4) > 0, a, b)),),
+    "clip": (
+        Composed(((3, 4),), lambda m, x: m.clip(x, a_min=-0.5, a_max=0.5)),
+        Composed(((3, 4), (4,)), lambda m, x, b: m.clip(x, b, None)),
+        Composed(((3, 4), (4,)), lambda m, x, b: m.clip(x, b - 3, b)),
+    ),
+    "round": tuple(
+        Composed(((3, 4),), lambda m, x, d=d: m.round(x, d), off_integers(-3, 3)) for d in (0, -1)
+    ),
+    "around": (Composed(((3, 4),), lambda m, x: m.around(x), off_integers(-3, 3)),),
+    "copy": (Composed(((3, 4),), lambda m, x: m.copy(x)),),
+    "atleast_1d": tuple(Composed((s,), lambda m, x: m.atleast_1d(x)) for s in ((), (3,))),
+    "atleast_2d": tuple(Composed((s,), lambda m, x: m.atleast_2d(x)) for s in ((), (3,), (2, 3, 4))),
     "take_along_axis": tuple(Composed(((3, 4),), lambda m, x, k=k: _picked(m, x, k)) for k in (0, 1, -1)),
     "take": (
         Composed(((3, 4),), lambda m, x: m.take(x, np.array([0, 2, 2]), axis=1)),
@@ -250,7 +263,10 @@ COMPOSED: dict[str, tuple[Composed, ...]] = {
         Composed(((3, 4),), lambda m, x: m.diagonal(x, offset=-1)),
         Composed(((2, 3, 4),), lambda m, x: m.diagonal(x, 0, 1, 2)),
     ),
-    "trace": (Composed(((3, 3),), lambda m, x: m.trace(x)),),
+    "trace": (
+        Composed(((3, 3),), lambda m, x: m.trace(x)),
+        Composed(((2, 3, 4),), lambda m, x: m.trace(x, offset=1, axis1=1, axis2=2)),
+    ),
     "dot": tuple(
         Composed(shapes, lambda m, a, b: m.dot(a, b))
         for shapes in (((3,), (3,)), ((2, 3), (3, 4)), ((), (3,)), ((2, 3), (4, 3, 2)), ((3,), (4, 3, 2)))
