@@ -6,6 +6,7 @@ that requires no gradient is an array to NumPy, so every NumPy function works on
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from difflib import get_close_matches
 from typing import Any
 
@@ -36,10 +37,38 @@ def ufunc_call(ufunc: Any, method: str, inputs: tuple[Any, ...], settings: dict[
     return _store(out, route(*inputs, **settings))
 
 
+PROPERTIES: dict[Any, Callable[[Any], Any]] = {
+    numpy.shape: lambda x: x.shape,
+    numpy.ndim: lambda x: x.ndim,
+    numpy.size: lambda x: x.size,
+    numpy.iscomplexobj: lambda x: x.dtype.kind == "c",
+    numpy.isrealobj: lambda x: x.dtype.kind != "c",
+}
+"""What NumPy asks about an array without looking at its values."""
+
+CONSTANT = {
+    numpy.allclose, numpy.array_equal, numpy.array_equiv, numpy.array_repr, numpy.array_str, numpy.array2string,
+    numpy.argwhere, numpy.can_cast, numpy.count_nonzero, numpy.empty_like, numpy.flatnonzero, numpy.full_like,
+    numpy.isclose, numpy.may_share_memory, numpy.nonzero, numpy.result_type, numpy.searchsorted, numpy.shares_memory,
+}  # fmt: skip
+"""Functions whose answer does not change with small changes of the values: a constant is the right derivative."""
+
+NEAREST = {
+    "average": "np.mean", "median": "np.sort", "quantile": "np.sort", "percentile": "np.sort", "partition": "np.sort",
+    "norm": "np.sqrt(np.sum(x * x))", "cumprod": "np.exp(np.cumsum(np.log(x)))", "nansum": "np.where, then np.sum",
+    "nan_to_num": "np.where", "interp": "np.where", "piecewise": "np.where", "select": "np.where", "choose": "np.where",
+    "vdot": "np.dot", "kron": "np.einsum", "cross": "np.einsum", "convolve": "np.einsum", "unique": "np.sort",
+}  # fmt: skip
+
+
 def function_call(function: Any, args: tuple[Any, ...], settings: dict[str, Any]) -> Any:
     """Answer ``__array_function__``."""
+    if function in PROPERTIES and not settings and len(args) == 1:
+        return PROPERTIES[function](args[0])
     route = ROUTES.get(function)
     out = settings.pop("out", None)
+    if function in CONSTANT:
+        args, settings = _map(Tensor.detach, args), _map(Tensor.detach, settings)
     if route is None:
         return _store(out, _as_constant(function, function.__name__, args, settings))
     return _store(out, route(*args, **settings))
@@ -63,12 +92,13 @@ def _store(out: Any, result: Any) -> Any:
 def _as_constant(function: Any, name: str, args: tuple[Any, ...], settings: dict[str, Any]) -> Any:
     if any(t.requires_grad for t in _tensors((args, settings))):
         known = {getattr(f, "__name__", ""): f for f in ROUTES if not isinstance(f, tuple)}
-        nearest = get_close_matches(name, known, n=1, cutoff=0.4)
-        hint = f" The nearest call that has one is np.{nearest[0]}." if nearest else ""
+        close = [f"np.{n}" for n in get_close_matches(name, known, n=1, cutoff=0.5)]
+        nearest = NEAREST.get(name) or (close[0] if close else "")
+        hint = f" The nearest call that has one is {nearest}." if nearest else ""
         raise UnsupportedError(
             f"np.{name} has no derivative here.{hint} For its value alone, pass t.detach(). ({user_line()})"
         )
-    return function(*_arrays(args), **_arrays(settings))
+    return function(*_map(numpy.asarray, args), **_map(numpy.asarray, settings))
 
 
 def _tensors(tree: Any) -> list[Tensor]:
@@ -84,11 +114,12 @@ def _tensors(tree: Any) -> list[Tensor]:
     return found
 
 
-def _arrays(tree: Any) -> Any:
+def _map(change: Callable[[Tensor], Any], tree: Any) -> Any:
+    """A nested argument with every Tensor in it changed."""
     if isinstance(tree, Tensor):
-        return numpy.asarray(tree)
+        return change(tree)
     if isinstance(tree, list | tuple):
-        return type(tree)(_arrays(x) for x in tree)
+        return type(tree)(_map(change, x) for x in tree)
     if isinstance(tree, dict):
-        return {k: _arrays(v) for k, v in tree.items()}
+        return {k: _map(change, v) for k, v in tree.items()}
     return tree

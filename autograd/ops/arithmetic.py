@@ -2,8 +2,12 @@
 
 from typing import Any
 
-from autograd.apply import composite
-from autograd.rule import elementwise, linear, np, primitive
+import numpy
+
+from autograd.apply import ROUTES, apply, composite
+from autograd.errors import DTypeError, user_line
+from autograd.rule import OPS, elementwise, linear, np, primitive
+from autograd.tensor import Tensor
 
 
 @elementwise(1, 1, operator="+")
@@ -84,6 +88,9 @@ def absolute(x, /):
     return np.absolute(x)
 
 
+composite("abs")(absolute)
+
+
 @elementwise(0)
 def sign(x, /):
     """Sign, −1, 0 or 1; derivative 0."""
@@ -106,6 +113,12 @@ def ceil(x, /):
 def rint(x, /):
     """Nearest integer, ties to even; derivative 0."""
     return np.rint(x)
+
+
+@composite("around")
+def round(x: Any, decimals: int = 0) -> Any:
+    """Nearest number with so many decimals, ties to even; derivative 0."""
+    return rint(x) if decimals == 0 else rint(x * 10.0**decimals) / 10.0**decimals
 
 
 @elementwise(0)
@@ -161,6 +174,22 @@ def clip(x, /, low=None, high=None):
     return np.clip(x, low, high)
 
 
+@composite()
+def clip(x: Any, low: Any = None, high: Any = None, *,  # type: ignore[no-redef]  # noqa: F811
+         a_min: Any = None, a_max: Any = None, min: Any = None, max: Any = None) -> Any:  # fmt: skip
+    """x limited to [low, high]; dy/dx = 1 inside and on the bounds, 0 outside. NumPy's other names for the bounds do too.
+
+    A bound that is a Tensor gets its share of the gradient, by `maximum` and `minimum`, which split ties in half.
+    """
+    low = next((b for b in (low, a_min, min) if b is not None), None)
+    high = next((b for b in (high, a_max, max) if b is not None), None)
+    if isinstance(low, Tensor) or isinstance(high, Tensor):
+        x = x if low is None else maximum(x, low)
+        return x if high is None else minimum(x, high)
+    low, high = (numpy.array(b) if isinstance(b, numpy.ndarray | list) else b for b in (low, high))
+    return apply(OPS["clip"], (x,), {"low": low, "high": high})
+
+
 def inside(x: Any, low: Any, high: Any) -> Any:
     """Where x lies within the bounds of which either may be missing."""
     above = True if low is None else x >= low
@@ -173,6 +202,8 @@ def select(c, a, b, /):
     """a where c holds, else b; the gradient goes to the one that was taken, and the other's is exactly 0."""
     return np.where(c, a, b)
 
+
+del ROUTES[numpy.select]  # another function of that name
 
 @elementwise(lambda y, a: a / np.where(y == 0, 1, y), lambda y, b: b / np.where(y == 0, 1, y))
 def hypot(a, b, /):
@@ -195,8 +226,6 @@ def real(x, /):
 @composite(method=False)
 def where(condition: Any, a: Any = None, b: Any = None) -> Any:
     """a where the condition holds, else b. The gradient of the one not taken is exactly zero, even if it is infinite."""
-    from autograd.errors import DTypeError, user_line
-
     if a is None or b is None:
         raise DTypeError(f"where(condition) alone has a result whose shape depends on values: pass a and b. ({user_line()})")
     return select(condition, a, b)

@@ -6,7 +6,7 @@ from typing import Any
 
 import numpy
 
-from autograd.apply import composite
+from autograd.apply import ROUTES, composite
 from autograd.errors import AxisError, IndexingError, user_line
 from autograd.inplace import plain_index
 from autograd.rule import linear, np, primitive
@@ -39,14 +39,16 @@ def region(a: Any, path: Any) -> Any:
     return a
 
 
-@composite(method=False)
-def take_along_axis(x: Any, indices: Any, axis: int = -1) -> Any:
+@linear(lambda g, indices, axis, shape: np.put_along(g, indices, axis, shape), None, label="[·]")
+def take_along_axis(x, indices, /, axis=-1):
     """The elements of x that an index array of the same rank picks along an axis."""
-    indices = plain_index(indices)
-    axis = axis % indices.ndim
-    grid = [numpy.arange(n).reshape((1,) * k + (n,) + (1,) * (indices.ndim - k - 1)) for k, n in enumerate(indices.shape)]
-    grid[axis] = indices
-    return x[tuple(grid)]
+    return np.take_along_axis(x, indices, axis)
+
+
+@linear(lambda g, indices, axis: np.take_along_axis(g, indices, axis), None, label="scatter +")
+def put_along(x, indices, /, axis, shape):
+    """Zeros of a shape with x added where indices say, along an axis."""
+    return np.put_along(x, indices, axis, shape)
 
 
 @composite()
@@ -62,7 +64,7 @@ def take(x: Any, indices: Any, axis: int | None = None) -> Any:
 def sort(x: Any, axis: int = -1) -> Any:
     """The elements in increasing order along an axis; the gradient follows each. Ties keep their order."""
     order = numpy.argsort(x.data, axis=axis, kind="stable")
-    return take_along_axis(x, order, axis)
+    return take_along_axis(x, order, axis=axis)
 
 
 @composite()
@@ -77,9 +79,14 @@ def diagonal(x: Any, offset: int = 0, axis1: int = 0, axis2: int = 1) -> Any:
 
 
 @composite()
-def trace(x: Any) -> Any:
+def trace(x: Any, offset: int = 0, axis1: int = 0, axis2: int = 1) -> Any:
     """The sum of the diagonal."""
-    return diagonal(x).sum(axis=-1)
+    return diagonal(x, offset, axis1, axis2).sum(axis=-1)
+
+
+# Those of np.linalg take the last two axes.
+ROUTES[numpy.linalg.diagonal] = lambda x, *, offset=0: diagonal(x, offset, -2, -1)
+ROUTES[numpy.linalg.trace] = lambda x, *, offset=0: trace(x, offset, -2, -1)
 
 
 def _getitem(x: Tensor, index: Any) -> Any:

@@ -160,6 +160,24 @@ def hstack(arrays: Sequence[Any]) -> Any:
     return concatenate(parts, axis=0 if parts and parts[0].ndim == 1 else 1)
 
 
+@composite(method=False)
+def atleast_1d(x: Any) -> Any:
+    """x, with an axis if it had none."""
+    return _at_least(x, 1)
+
+
+@composite(method=False)
+def atleast_2d(x: Any) -> Any:
+    """x as a matrix: a row, if it had one axis."""
+    return _at_least(x, 2)
+
+
+@composite()
+def copy(x: Any) -> Any:
+    """The same values in an array of their own."""
+    return OPS["positive"].call(x)
+
+
 def _at_least(a: Any, ndim: int) -> Any:
     a = a if isinstance(a, Tensor) else numpy.asarray(a)
     return OPS["reshape"].call(a, (1,) * (ndim - a.ndim) + a.shape) if a.ndim < ndim else a
