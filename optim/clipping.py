@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterable
+from functools import reduce
 from typing import Any
 
 import numpy as np
@@ -47,12 +48,12 @@ def clip_grad_norm_(parameters: ag.Tensor | Iterable[ag.Tensor], max_norm: float
         sizes = [abs(g) for _, g in having if g.size]
         if not sizes:
             return ag.Tensor(0.0)
-        largest: Any = np.max(np.stack([np.max(size) for size in sizes]))
+        largest: Any = reduce(np.maximum, [np.max(size) for size in sizes])
         norm: ag.Tensor = largest
         if norm_type != math.inf:
             unit = np.where(np.isfinite(largest) & (largest > 0), largest, np.ones_like(largest.detach()))
             powers = [np.sum((size / unit) ** norm_type) for size in sizes]
-            norm = unit * np.sum(np.stack(powers)) ** (1 / norm_type)
+            norm = unit * reduce(np.add, powers) ** (1 / norm_type)
         if error_if_nonfinite and not math.isfinite(norm.item()):
             raise ArgumentError(
                 f"clip_grad_norm_: the gradients have norm {norm.item()}; none was scaled. ({user_line()})"
@@ -77,7 +78,7 @@ def clip_grad_value_(parameters: ag.Tensor | Iterable[ag.Tensor], clip_value: fl
     having = _with_gradient(parameters)
     with ag.no_grad():
         for p, g in having:
-            p.grad = np.clip(g, -bound, bound)
+            p.grad = np.minimum(np.maximum(g, -bound), bound)
 
 
 def _with_gradient(parameters: ag.Tensor | Iterable[ag.Tensor]) -> list[tuple[ag.Tensor, Any]]:

@@ -293,7 +293,7 @@ def _read_eager(slot: Slot) -> Array:
 
 
 def _read_recorded(slot: Slot) -> Array:
-    return slot.value if isinstance(slot, ag.State) else slot.detach()
+    return slot.value if isinstance(slot, ag.State) else slot
 
 
 def write(new: Iterable[Write]) -> None:
