@@ -75,6 +75,20 @@ def scatter_add(g: Any, index: Any, shape: tuple[int, ...]) -> Any:
 
 
 @_instruction
+def put_along(g: Any, indices: Any, axis: int, shape: tuple[int, ...]) -> Any:
+    """Zeros of a shape with g added along an axis where the indices say: the transpose of take_along_axis."""
+    y = numpy.zeros(shape, g.dtype)
+    axis %= len(shape)
+    spread = [numpy.arange(n).reshape((-1,) + (1,) * (len(shape) - k - 1)) for k, n in enumerate(indices.shape)]
+    spread[axis] = indices
+    if indices.shape[axis] == 1:
+        y[tuple(spread)] = g
+    else:
+        numpy.add.at(y, tuple(spread), g)
+    return y
+
+
+@_instruction
 def getitem(x: Any, index: Any) -> Any:
     """x[index]."""
     return x[index]
@@ -253,6 +267,10 @@ class Op:
             unknown = set(_names(rule)) - {*self.arrays, *self.settings, "y", "g", "t", "shape", "y_shape", "i", "xs"} if rule else ()
             if unknown:
                 raise TypeError(f"a rule of op {self.name!r} asks for {sorted(unknown)}, which the op does not have")
+        wanted = 1 if self.variadic else len(self.arrays)
+        counts = {len(rules) for rules in (partials, vjps, jvps) if rules} or {0}
+        if kind != "constant" and counts != {wanted}:
+            raise TypeError(f"op {self.name!r} has {wanted} arrays, and {max(counts)} derivative rules: give one for each")
         if not self.doc:
             raise TypeError(f"op {self.name!r} has no docstring: say what it computes and its derivative")
 

@@ -219,7 +219,7 @@ def fit(g: Any, node: Node) -> Any:
         if extra < 0 or any(n not in (1, m) for n, m in zip(node.shape, g.shape[extra:], strict=True)):
             if extra <= 0 and all(n in (1, m) for n, m in zip(g.shape, node.shape[-g.ndim :] if g.ndim else (), strict=True)):
                 return fit(_broadcast(g, node.shape), node)
-            raise ShapeError(f"a derivative rule returned shape {g.shape} for an input of shape {node.shape}")
+            raise ShapeError(f"shape {g.shape} does not reduce to {node.shape}")
         axes = (*range(extra), *(extra + k for k, n in enumerate(node.shape) if n == 1 != g.shape[extra + k]))
         if axes:
             g = g.sum(axis=axes, keepdims=True)
@@ -284,8 +284,11 @@ class Walk:
                 for i, pull in steps:
                     below = inputs[i]
                     c = g if pull is None else pull(g, saved, node)
-                    if c.shape != below.shape or c.dtype is not below.dtype:  # type: ignore[union-attr]
-                        c = fit(c, below)  # type: ignore[arg-type]
+                    try:
+                        if c.shape != below.shape or c.dtype is not below.dtype:  # type: ignore[union-attr]
+                            c = fit(c, below)  # type: ignore[arg-type]
+                    except (AttributeError, ShapeError):
+                        raise _misfit(node, i, c) from None
                     t = below.tick  # type: ignore[union-attr]
                     if t in gradient:
                         gradient[t] = gradient[t] + c
@@ -341,6 +344,12 @@ def _freed(node: Node) -> GraphError:
         f"backward() went through {node.describe()} a second time, but the first backward freed what it had saved. "
         f"Call the first one with retain_graph=True, or compute the loss again."
     )
+
+
+def _misfit(node: Node, i: int, c: Any) -> ShapeError:
+    got = f"shape {c.shape}" if hasattr(c, "shape") else f"{type(c).__name__} {c!r:.40}"
+    wanted = node.inputs[i].shape  # type: ignore[union-attr]
+    return ShapeError(f"the derivative rule of {node.describe()} returned {got} for input {i}, which has shape {wanted}.")
 
 
 def _hunt(node: Node, i: int, c: Any) -> None:
