@@ -10,7 +10,7 @@ Tensor([2., 4.])
 Every op is a function here too (``ag.exp``, ``ag.matmul``, …), a method (``x.exp()``) and NumPy's own (``np.exp(x)``).
 """
 
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from autograd import apply as _apply
 from autograd import errors, ops, tape
@@ -31,6 +31,10 @@ __all__ = [
     *_functions,
 ]  # fmt: skip
 
-if TYPE_CHECKING:
 
-    def __getattr__(name: str) -> Any: ...
+def __getattr__(name: str) -> Any:
+    if name == "viz":  # loaded when it is first used
+        import importlib
+
+        return importlib.import_module("autograd.viz")
+    raise AttributeError(f"module 'autograd' has no attribute {name!r}")

@@ -79,7 +79,8 @@ class Value:
                 a, b = inputs
                 da, db = _pull(v, v._adjoint, (a.data, b.data))
                 a._adjoint += da
-                b._adjoint += db
+                if type(b) is not _Literal:  # the ln a that 2 would get from a**2 may not even exist
+                    b._adjoint += db
             elif inputs:
                 (dx,) = _pull(v, v._adjoint, (inputs[0].data,))
                 inputs[0]._adjoint += dx
@@ -121,6 +122,12 @@ class Value:
         from autograd.viz import draw
 
         return draw(self)._repr_svg_()
+
+
+class _Literal(Value):
+    """A number that was written into an expression: part of the graph, but nobody asks for its gradient."""
+
+    __slots__ = ()
 
 
 def _number(x: Any) -> Any:
@@ -230,7 +237,7 @@ def _publish(op: Op) -> None:
         if not isinstance(b, Value):
             if not isinstance(b, int | float | numpy.number):
                 return NotImplemented
-            b = Value(b)
+            b = _Literal(b)
         try:
             y = forward(a.data, b.data)
             if type(y) is not float:
@@ -247,7 +254,7 @@ def _publish(op: Op) -> None:
         return v
 
     def reflected(b: Value, a: Any) -> Value:
-        return binary(Value(a), b) if isinstance(a, int | float | numpy.number) else NotImplemented
+        return binary(_Literal(a), b) if isinstance(a, int | float | numpy.number) else NotImplemented
 
     method: Callable[..., Value] = unary if len(op.arrays) == 1 else binary
     _pulls[name] = _rules(op)

@@ -63,7 +63,7 @@ class Variant:
     def __init__(self, program: Program):
         from autograd.compiler.llvm import compile_program
         from autograd.compiler.lower import lower
-        from autograd.kernels import scalars
+        from autograd.kernels import scalars, threads
 
         lowered = lower(program)
         self.lowered, self.program, self.source = lowered, program, lowered.source()
@@ -82,6 +82,8 @@ class Variant:
         committed = {state.tick for state, _ in program.commits}
         self.written = [array for state, _, array in program.states if state.tick in committed]
         self.code = compile_program(lowered.lines(), lowered.buffers, scalars.FUNCTIONS)
+        small = self.code.routines and lowered.largest_product < threads.SMALL
+        self._threads = threads.blas_threads() if small else None
         places = list(lowered.addresses.values())
         fixed = {"state": [a.ctypes.data for a in self.arrays], "constant": [a.ctypes.data for a in constants]}
         self.fixed = [fixed[kind][k] if kind in fixed else 0 for kind, k in places] + self.code.routines
@@ -106,7 +108,14 @@ class Variant:
         for at, k in self._arguments:
             table[at] = arguments[k].__array_interface__["data"][0]
         results = frame.results()
-        self.code.run(frame.address)
+        if self._threads is not None:
+            get, put = self._threads
+            before = get()
+            put(1)
+            self.code.run(frame.address)
+            put(before)
+        else:
+            self.code.run(frame.address)
         self._pool.append(frame)
         if self.written:
             writes.note_all(self.written, "a compiled program")
@@ -194,6 +203,8 @@ _usable: bool | None = None
 def jit(function: Callable[..., Any]) -> Compiled:
     """Compile a step: forward, backward and update become one compiled function.
 
+    Without a usable LLVM (llvmlite, which comes with Numba) the function simply runs as it is.
+
     The first call for new argument shapes and dtypes records the function (nothing is computed or changed by that);
     the recorded program is compiled and carries out this call and all that follow. Other effects of the Python code
     (print, append) happen while recording only. A value cannot be read while recording; return it instead.
@@ -209,7 +220,7 @@ def jit(function: Callable[..., Any]) -> Compiled:
     ...     loss = ((w * x) ** 2).sum()
     ...     loss.backward()
     ...     with ag.no_grad():
-    ...         w -= 0.1 * w.grad
+    ...         w.copy_(w - 0.1 * w.grad)
     ...     return loss
     >>> step(ag.Tensor([1.0, 1.0])).item()
     5.0

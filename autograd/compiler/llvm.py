@@ -17,6 +17,8 @@ from typing import Any
 
 import numpy
 
+from autograd.kernels.scalars import INTRINSICS, LIBRARY
+
 __all__ = ["Buffer", "compile_program"]
 
 FAST = ("reassoc", "contract", "nsz", "arcp")
@@ -395,10 +397,10 @@ class Maker:
             if hasattr(first[0], "constant") and first[0].constant is not self.ir.Undefined:
                 return self.number(first[0].constant, _DTYPES[name])
             return self.cast(first, _DTYPES[name])
-        if name in _INTRINSICS:
+        if name in INTRINSICS:
             if first[1].kind != "f":
                 return first if name != "abs" else self.integer_abs(first)
-            return self.intrinsic(_INTRINSICS[name], first)
+            return self.intrinsic(INTRINSICS[name], first)
         if name in ("max", "min"):
             x, y = first, self.cast(arguments[1], first[1])
             return self.builder.select(self.compare("Gt" if name == "max" else "Lt", x, y)[0], x[0], y[0]), x[1]
@@ -408,7 +410,7 @@ class Maker:
             return self.builder.bitcast(first[0], self.ir.IntType(32)), numpy.dtype(numpy.int32)
         if name in self.functions:
             return self.inline(name, arguments)
-        return self.library(_LIBRARY[name], *arguments)
+        return self.library(LIBRARY[name], *arguments)
 
     def integer_abs(self, x: tuple[Any, Any]) -> tuple[Any, Any]:
         """|x| of an integer."""
@@ -445,9 +447,3 @@ def _definition(function: Any) -> ast.FunctionDef:
 
 _DTYPES = {k: numpy.dtype(k) for k in ("float32", "float64", "int8", "int16", "int32", "int64", "uint8", "uint16", "uint32",
                                        "uint64", "bool")} | {"bool_": numpy.dtype(bool)}  # fmt: skip
-_INTRINSICS = {"sqrt": "sqrt", "floor": "floor", "ceil": "ceil", "trunc": "trunc", "round_even": "rint", "abs": "fabs"}
-_LIBRARY = {k: k for k in ("exp", "exp2", "expm1", "log", "log2", "log10", "log1p", "sin", "cos", "tan", "sinh", "cosh", "tanh",
-                           "hypot", "erf", "cbrt", "pow", "fmod")} | {
-    "arcsin": "asin", "arccos": "acos", "atan": "atan", "atan2": "atan2", "asinh": "asinh", "arccosh": "acosh",
-    "arctanh": "atanh", "arctan": "atan", "arcsinh": "asinh", "remainder": "fmod",
-}  # fmt: skip

@@ -104,6 +104,7 @@ class Lowered:
         self.buffers: dict[str, Buffer] = {}
         self.addresses: dict[str, tuple[str, int]] = {}  # where each buffer is found when the program runs
         self.arena = 0
+        self.largest_product = 0  # of those that BLAS computes, in multiply-adds
         self.variables = 0
         self._inputs()
         late = {new.tick for _, new in program.commits}
@@ -156,7 +157,9 @@ class Lowered:
             return not (x.function == "transpose" and self._resides(x.inputs[0]))
         if any(y.function == "reshape" and not _same_but_ones(x, y) for y in consumers):
             return True
-        return x.function not in ("broadcast", "reshape", "transpose", "cast") and len(consumers) > 1
+        if x.function in ("broadcast", "reshape", "transpose", "cast"):
+            return False
+        return len(consumers) > 1 or x.size == 1 and any(y.size != 1 for y in consumers)  # once, not in every round
 
     def _resides(self, x: Traced) -> bool:
         return x.tick in self.buffer or x.function == "constant" and x.size != 1
@@ -241,6 +244,7 @@ class Lowered:
         if k == 0:
             return [f"{name}[...] = 0"]
         if m * n * k > SMALL_PRODUCT or x.dtype not in (numpy.float32, numpy.float64):
+            self.largest_product = max(self.largest_product, m * n * k)
             return [f"dot({a}{'.T' if ta else ''}, {b}{'.T' if tb else ''}, {name})"]
         lines = []
         if tb:  # a copy the other way round, so that the inner loop runs along rows

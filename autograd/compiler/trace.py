@@ -175,6 +175,8 @@ def transpose(x: Any, axes: Any = None) -> Any:
         raise ValueError("axes don't match array")
     if order == tuple(range(x.ndim)):
         return x
+    if x.function == "transpose":  # two in a row are one
+        return transpose(x.inputs[0], tuple(x.settings["axes"][k] for k in order))
     return Traced("transpose", (x,), tuple(x.shape[k] for k in order), x.dtype, axes=order)
 
 
@@ -227,6 +229,29 @@ def matmul(a: Any, b: Any) -> Any:
     return Traced("matmul", (a.astype(dtype), b.astype(dtype)), (a.shape[0], b.shape[1]), dtype)
 
 
+def _picked(indices: Any, axis: int, shape: tuple[int, ...]) -> tuple[Any, Any]:
+    """Where along an axis an index array points, as a mask; and where it points inside at all."""
+    if indices.shape[axis] != 1:
+        raise UnsupportedError(f"picking several elements along an axis has no compiled form yet. ({user_line()})")
+    n = shape[axis]
+    places = constant(numpy.arange(n).reshape((n,) + (1,) * (len(shape) - axis % len(shape) - 1)))
+    indices = lifted(indices)
+    mask = (places == indices) | (places - n == indices)
+    return mask, (indices >= -n) & (indices < n)
+
+
+def take_along_axis(x: Any, indices: Any, axis: int) -> Any:
+    """The element that an index picks along an axis, as a masked sum; an index out of range gives NaN."""
+    mask, valid = _picked(indices, axis, x.shape)
+    y = NAMESPACE.sum(NAMESPACE.where(mask, x, 0), axis=axis, keepdims=True)
+    return NAMESPACE.where(valid, y, numpy.nan) if y.dtype.kind == "f" else y
+
+
+def put_along(g: Any, indices: Any, axis: int, shape: tuple[int, ...]) -> Any:
+    """Zeros but where an index points along an axis."""
+    return NAMESPACE.where(_picked(indices, axis, shape)[0], g, 0)
+
+
 def _like(fill: int) -> Callable[..., Any]:
     def emit(x: Any, dtype: Any = None) -> Any:
         return broadcast_to(constant(fill, dtype or x.dtype), x.shape)
@@ -247,7 +272,7 @@ for _name in REDUCTIONS:
     setattr(NAMESPACE, _name, _reduction(_name))
 NAMESPACE.__dict__.update(
     mean=mean, reshape=reshape, transpose=transpose, swapaxes=swapaxes, expand_dims=expand_dims, squeeze=squeeze,
-    broadcast_to=broadcast_to, matmul=matmul, zeros_like=_like(0), ones_like=_like(1), astype=astype,
+    broadcast_to=broadcast_to, matmul=matmul, take_along_axis=take_along_axis, put_along=put_along, zeros_like=_like(0), ones_like=_like(1), astype=astype,
 )  # fmt: skip
 
 for _python, _name in {

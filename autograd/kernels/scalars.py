@@ -12,7 +12,7 @@ import numpy as np
 
 from autograd.kernels import vector_math
 
-__all__ = ["FUNCTIONS", "SCALARS", "source_of"]
+__all__ = ["FUNCTIONS", "INTRINSICS", "LIBRARY", "SCALARS", "source_of"]
 
 
 def larger(a, b):  # type: ignore[no-untyped-def]
@@ -53,6 +53,17 @@ FUNCTIONS: dict[str, Any] = {
     "larger": larger, "smaller": smaller, "choose": choose,
     **{name: getattr(vector_math, name) for name in vector_math.__all__},
 }  # fmt: skip
+
+
+INTRINSICS = {"sqrt": "sqrt", "floor": "floor", "ceil": "ceil", "trunc": "trunc", "round_even": "rint", "abs": "fabs"}
+"""Which of LLVM's own functions a name stands for."""
+
+LIBRARY = {k: k for k in ("exp", "exp2", "expm1", "log", "log2", "log10", "log1p", "sin", "cos", "tan", "sinh", "cosh", "tanh",
+                           "hypot", "erf", "cbrt", "pow", "fmod")} | {
+    "arcsin": "asin", "arccos": "acos", "atan": "atan", "atan2": "atan2", "asinh": "asinh", "arccosh": "acosh",
+    "arctanh": "atanh", "arctan": "atan", "arcsinh": "asinh", "remainder": "fmod",
+}  # fmt: skip
+"""Which function of the C library a name stands for, where there is no kernel."""
 
 
 def source_of(name: str, dtype: np.dtype[Any], operands: list[str]) -> str:
