@@ -60,10 +60,10 @@ or the path of a CSV file: a line of column names, then numbers; --target names 
 holds words, or few different whole numbers, they are classes; other numbers are predicted as numbers.
 
 What happens: a fifth of the samples is held out, the same for every run. The inputs are standardised to mean 0 and
-deviation 1 (pixels by one common deviation). A network of fully connected layers learns from the rest, in small batches: it computes outputs, compares
-them with the targets by a loss (cross-entropy for classes, mean squared error for numbers), finds by backpropagation
-how each weight changes the loss, and takes a step downhill. One pass over the samples is an epoch. At the end the
-network is tried on the held-out part, once.
+deviation 1 (pixels by one common deviation). A network of fully connected layers learns from the rest, in small batches:
+it computes outputs, compares them with the targets by a loss (cross-entropy for classes, mean squared error for
+numbers), finds by backpropagation how each weight changes the loss, and takes a step downhill. One pass over the samples
+is an epoch. At the end the network is tried on the held-out part, once.
 
 The run folder then holds model.safetensors (the weights), config.json (what predict needs beside them), history.csv and
 curves.svg, curves.png (loss and accuracy over the epochs), and graph.svg (the graph of the loss for two samples, as the
@@ -301,9 +301,15 @@ def _scan(pixels: Any) -> str:
 # ---- the command line -------------------------------------------------------------------------------------------------
 
 
+class _Parser(argparse.ArgumentParser):
+    def error(self, message: str) -> Any:
+        """One line, where argparse would print the usage of all options before it."""
+        self.exit(2, f"error: {message.rstrip('.')}. {self.prog} --help explains all options.\n")
+
+
 def _parser() -> argparse.ArgumentParser:
     raw = argparse.RawDescriptionHelpFormatter
-    parser = argparse.ArgumentParser("python -m nn", description=DESCRIPTION, epilog=EXAMPLES, formatter_class=raw, allow_abbrev=False)
+    parser = _Parser("python -m nn", description=DESCRIPTION, epilog=EXAMPLES, formatter_class=raw, allow_abbrev=False)
     commands = parser.add_subparsers(metavar="COMMAND", required=True)
     t = commands.add_parser("train", help="train a network, and leave it in a run folder", formatter_class=raw, allow_abbrev=False,
                             description=TRAIN_HELP, epilog=TRAIN_EXAMPLES)  # fmt: skip

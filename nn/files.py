@@ -73,8 +73,8 @@ def save(state: Any, path: str | os.PathLike[str], metadata: Mapping[str, str] |
     for name, value in mapping.items():
         if not isinstance(name, str) or name == "__metadata__":
             raise ArgumentError(f"a tensor in a file is named by a string other than '__metadata__', got {name!r}.")
-        array = np.ascontiguousarray(value.data if isinstance(value, Tensor) else np.asarray(value))
-        array = array.reshape(np.shape(value))  # ascontiguousarray gives 0-d arrays an axis
+        given = value.data if isinstance(value, Tensor) else np.asarray(value)
+        array = np.ascontiguousarray(given).reshape(given.shape)  # ascontiguousarray gives 0-d arrays an axis
         if array.dtype.newbyteorder("=") not in {np.dtype(d) for d in DTYPES.values()}:
             raise DTypeError(f"{name!r} has dtype {array.dtype}, which safetensors does not hold. Convert it, or leave it out.")
         arrays[name] = array if array.dtype.isnative else array.astype(array.dtype.newbyteorder("="))

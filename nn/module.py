@@ -119,7 +119,7 @@ class Module:
             if isinstance(value, Parameter) and value.name is None:
                 value.name = name
         elif name in self._buffers and value is not None and not isinstance(value, ag.Tensor):
-            value = ag.Tensor(value, dtype=self.__dict__[name].dtype if self.__dict__[name] is not None else None)
+            value = ag.Tensor(value, dtype=getattr(vars(self).get(name), "dtype", None))
         object.__setattr__(self, name, value)
 
     def register_parameter(self, name: str, value: Parameter | None) -> None:
