@@ -13,70 +13,18 @@ from typing import Any
 import numpy as np
 
 import autograd as ag
-from autograd.errors import ArgumentError, AutogradError, FileError, NotFoundError
+from autograd.errors import ArgumentError, AutogradError, FileError
+from nn.arguments import OPTIMIZERS, parser
 from nn.data import DataLoader, train_test_split
 from nn.datasets import DATASETS, Table, read_features
-from nn.experiment import HELD_OUT, Config, Run, Scaling, held_out, load_table, slug
+from nn.experiment import Config, Run, Scaling, held_out, load_table, slug
 from nn.files import next_folder, write_atomically
 from nn.history import History
-from nn.layers import ACTIVATIONS
 from nn.metrics import accuracy, confusion_table, mean_squared_error, r2_score
-from nn.names import nearest
-from nn.training import Trainer, evaluate
-
-OPTIMIZERS: dict[str, tuple[str, dict[str, Any], float]] = {
-    "sgd": ("SGD", {}, 0.1),
-    "momentum": ("SGD", {"momentum": 0.9}, 0.02),
-    "nesterov": ("SGD", {"momentum": 0.9, "nesterov": True}, 0.02),
-    "adagrad": ("Adagrad", {}, 0.02),
-    "rmsprop": ("RMSprop", {}, 1e-3),
-    "adadelta": ("Adadelta", {}, 1.0),
-    "adam": ("Adam", {}, 2e-3),
-    "adamw": ("AdamW", {}, 2e-3),
-    "adamax": ("Adamax", {}, 4e-3),
-    "nadam": ("NAdam", {}, 2e-3),
-}
-"""Name on the command line -> class in `optim`, settings, default learning rate."""
+from nn.training import Trainer
+from nn.training import predict as outputs_of
 
 VALIDATION_SEED = 1
-
-DESCRIPTION = "Train a neural network on real data, and predict with it."
-EXAMPLES = """\
-examples:
-  python -m nn train digits                            train on scans of handwritten digits
-  python -m nn train digits --hidden 128,64 --activation tanh --optimizer nesterov --lr 0.01
-  python -m nn train diabetes                          predict a number instead of a class
-  python -m nn train flowers.csv --target species      a table of your own
-  python -m nn predict runs/digits-1                   the digits that were held out
-  python -m nn predict runs/digits-1 --index 42        one of them, with its picture
-  python -m nn predict runs/flowers-1 new.csv          the rows of a file
-"""
-TRAIN_HELP = f"""\
-DATA is one of the data sets that come with scikit-learn (nothing is downloaded):
-
-{chr(10).join(f"  {name:<15}{what}" for name, what in DATASETS.items())}
-
-or the path of a CSV file: a line of column names, then numbers; --target names the column to predict. If that column
-holds words, or few different whole numbers, they are classes; other numbers are predicted as numbers.
-
-What happens: a fifth of the samples is held out, the same for every run. The inputs are standardised to mean 0 and
-deviation 1 (pixels by one common deviation). A network of fully connected layers learns from the rest, in small batches:
-it computes outputs, compares them with the targets by a loss (cross-entropy for classes, mean squared error for
-numbers), finds by backpropagation how each weight changes the loss, and takes a step downhill. One pass over the samples
-is an epoch. At the end the network is tried on the held-out part, once.
-
-The run folder then holds model.safetensors (the weights), config.json (what predict needs beside them), history.csv and
-curves.svg, curves.png (loss and accuracy over the epochs), and graph.svg (the graph of the loss for two samples, as the
-tape recorded it, with values and gradients).
-"""
-TRAIN_EXAMPLES = """\
-to learn from:
-  --hidden ""                  no hidden layer: logistic regression. What does it lose?
-  --optimizer sgd --lr 10      a rate that is too large: the loss jumps, or is lost
-  --batch-size 1 --epochs 3    stochastic gradient descent: one sample a step
-  --activation sigmoid --hidden 64,64,64,64     vanishing gradients: it learns slowly
-  --validation 0.5             half of the data to learn from: the curves drift apart
-"""
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -84,7 +32,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     for stream in (sys.stdout, sys.stderr):
         if hasattr(stream, "reconfigure"):
             stream.reconfigure(errors="replace")  # a terminal that is not UTF-8
-    options = _parser().parse_args(arguments)
+    options = parser(train, predict).parse_args(arguments)
     try:
         with np.errstate(all="ignore"):  # an overflow shows in the loss, and is said once
             return int(options.command(options))
@@ -183,7 +131,9 @@ def _train(options: argparse.Namespace, table: Table, config: Config, model: Any
 
     def after_epoch(_: Trainer, row: dict[str, float]) -> None:
         if not np.isfinite(row["loss"]):
-            raise ArgumentError(f"the loss became {row['loss']} in epoch {row['epoch']}: the steps are too large. Choose a smaller --lr.")
+            raise ArgumentError(
+                f"the loss became {row['loss']} in epoch {row['epoch']}: the steps are too large. Choose a smaller --lr."
+            )
         schedule.step()
 
     start = perf_counter()
@@ -199,8 +149,6 @@ def _schedule(optimizer: Any, epochs: int) -> Any:
 
 
 def _report(table: Table, config: Config, model: Any, test: Any, history: History, seconds: float) -> dict[str, float]:
-    from nn.training import predict as outputs_of
-
     if history.interrupted:
         _say(f"interrupted: {len(history)} complete epochs; the network is as after its last step")
     else:
@@ -249,10 +197,18 @@ def predict(options: argparse.Namespace) -> int:
         found = run.predict(read_features(options.file, config.feature_names))
         _say(_predictions(config, found, range(1, len(found) + 1), None))
         return 0
-    table = load_table(config.data, None if config.data in DATASETS else config.target, config.task if config.data not in DATASETS else "auto")
-    if len(table.features) != config.samples or table.feature_names != config.feature_names or table.class_names != config.class_names:
-        raise ArgumentError(f"{config.data} has changed since the network was trained on it. Give the rows to predict as a file.")
-    rest, test = held_out(table)
+    table = load_table(
+        config.data, None if config.data in DATASETS else config.target, config.task if config.data not in DATASETS else "auto"
+    )
+    if (
+        len(table.features) != config.samples
+        or table.feature_names != config.feature_names
+        or table.class_names != config.class_names
+    ):
+        raise ArgumentError(
+            f"{config.data} has changed since the network was trained on it. Give the rows to predict as a file."
+        )
+    _, test = held_out(table)
     if options.index is not None:
         if not 0 <= options.index < len(table.features):
             raise ArgumentError(f"there is no sample {options.index}: {table.name} has samples 0 to {len(table.features) - 1}.")
@@ -285,7 +241,9 @@ def _predictions(config: Config, found: Any, numbers: Any, targets: Any) -> str:
     lines.append(f"{'sample':>8}  {config.target[:20]:<{width}}  probability  next")
     for k, (number, shares) in enumerate(zip(numbers, found, strict=True)):
         first, *others = np.argsort(-shares, kind="stable")[:3]
-        line = f"{number:>8}  {names[first][:20]:<{width}}  {shares[first]:>11.2%}  " + ", ".join(f"{names[o][:20]} {shares[o]:.2%}" for o in others)
+        line = f"{number:>8}  {names[first][:20]:<{width}}  {shares[first]:>11.2%}  " + ", ".join(
+            f"{names[o][:20]} {shares[o]:.2%}" for o in others
+        )
         if targets is not None and targets[k] != first:
             line += f"   <- is {names[targets[k]][:20]}"
         lines.append(line)
@@ -298,98 +256,7 @@ def _scan(pixels: Any) -> str:
     return "\n".join("  " + "".join(shades[min(int(v) // 2, 8)] * 2 for v in row) for row in pixels.reshape(8, 8))
 
 
-# ---- the command line -------------------------------------------------------------------------------------------------
-
-
-class _Parser(argparse.ArgumentParser):
-    def error(self, message: str) -> Any:
-        """One line, where argparse would print the usage of all options before it."""
-        self.exit(2, f"error: {message.rstrip('.')}. {self.prog} --help explains all options.\n")
-
-
-def _parser() -> argparse.ArgumentParser:
-    raw = argparse.RawDescriptionHelpFormatter
-    parser = _Parser("python -m nn", description=DESCRIPTION, epilog=EXAMPLES, formatter_class=raw, allow_abbrev=False)
-    commands = parser.add_subparsers(metavar="COMMAND", required=True)
-    t = commands.add_parser("train", help="train a network, and leave it in a run folder", formatter_class=raw, allow_abbrev=False,
-                            description=TRAIN_HELP, epilog=TRAIN_EXAMPLES)  # fmt: skip
-    t.set_defaults(command=train)
-    t.add_argument("data", metavar="DATA", help="a data set by name, or a CSV file by path")
-    t.add_argument("--target", metavar="COLUMN", help="the column of a CSV file that is to be predicted")
-    t.add_argument("--task", choices=["auto", "classification", "regression"], default="auto", help="what the target of a CSV file is (auto)")
-    t.add_argument("--hidden", type=_sizes, default=[256], metavar="SIZES", help='neurons in each hidden layer, such as 128,64; "" for none (256)')
-    t.add_argument("--activation", type=_one_of("activation", ACTIVATIONS), default="relu", metavar="NAME", help=f"between the layers: {', '.join(ACTIVATIONS)} (relu)")
-    t.add_argument("--optimizer", type=_one_of("optimizer", OPTIMIZERS), default="adam", metavar="NAME", help=f"how a step is made of a gradient: {', '.join(OPTIMIZERS)} (adam)")
-    t.add_argument("--lr", type=_number(0), metavar="RATE", help="learning rate: the size of a step at the start; it falls to 0 along half a cosine (by optimizer: "
-                   + ", ".join(f"{name} {rate:g}" for name, (_, _, rate) in OPTIMIZERS.items()) + ")")  # fmt: skip
-    t.add_argument("--epochs", type=_whole(1), default=60, metavar="N", help="passes over the training samples (60)")
-    t.add_argument("--batch-size", type=_whole(1), default=32, metavar="N", help="samples for each step (32)")
-    t.add_argument("--seed", type=_whole(0), default=0, metavar="N", help="of the first weights and the order of the samples; the same seed gives the same weights, bit for bit (0)")
-    t.add_argument("--weight-decay", type=_number(0), default=1e-4, metavar="RATE", help="L2 regularisation: pulls weights towards 0, against overfitting (0.0001)")
-    t.add_argument("--label-smoothing", type=_share, default=0.1, metavar="SHARE", help="classes: the share of each target that is spread over all classes, against overconfidence (0.1)")
-    t.add_argument("--validation", type=_share, default=0.1, metavar="SHARE", help="the share of the training samples that is only watched, for the curves; 0 for none (0.1)")
-    t.add_argument("--run-dir", metavar="FOLDER", help="where to write; new or empty (runs/DATA-1, -2, ...)")
-    t.add_argument("--quiet", action="store_true", help="no progress bar")
-    p = commands.add_parser("predict", help="predict with a trained network", formatter_class=raw, allow_abbrev=False,
-                            description="Predict with a network that was trained: for the rows of a CSV file, for one sample of the data set that it was "
-                            "trained from,\nor, with neither, for all samples that were held out.", epilog=EXAMPLES)  # fmt: skip
-    p.set_defaults(command=predict)
-    p.add_argument("run", metavar="RUN", help="a run folder, such as runs/digits-1")
-    p.add_argument("file", metavar="FILE.csv", nargs="?", help="a CSV file that has the columns the network was trained on")
-    p.add_argument("--index", type=_whole(0), metavar="N", help="the number of a sample in the data set, from 0")
-    return parser
-
-
-def _sizes(text: str) -> list[int]:
-    try:
-        sizes = [int(part) for part in text.split(",") if part.strip()]
-    except ValueError:
-        sizes = [0]
-    if any(not 0 < n <= 1_000_000 for n in sizes):
-        raise argparse.ArgumentTypeError(f"{text!r:.60} is not a list of layer sizes, such as 64,32")
-    return sizes
-
-
-def _one_of(what: str, known: Any) -> Any:
-    def choose(text: str) -> str:
-        if text not in known:
-            raise argparse.ArgumentTypeError(f"there is no {what} {text!r:.60}{nearest(text, known)} There are {', '.join(known)}")
-        return text
-
-    return choose
-
-
-def _whole(least: int) -> Any:
-    def parse(text: str) -> int:
-        try:
-            value = int(text)
-        except ValueError:
-            value = least - 1
-        if not least <= value < 1 << 63:
-            raise argparse.ArgumentTypeError(f"{text!r:.60} is not a whole number of at least {least}")
-        return value
-
-    return parse
-
-
-def _number(least: float) -> Any:
-    def parse(text: str) -> float:
-        try:
-            value = float(text)
-        except ValueError:
-            value = float("nan")
-        if not least <= value < float("inf"):
-            raise argparse.ArgumentTypeError(f"{text!r:.60} is not a finite number of at least {least:g}")
-        return value
-
-    return parse
-
-
-def _share(text: str) -> float:
-    value: float = _number(0)(text)
-    if value >= 1:
-        raise argparse.ArgumentTypeError(f"{text} is not a share: give a number from 0, for none, to below 1")
-    return value
+# ---- to the terminal --------------------------------------------------------------------------------------------------
 
 
 def _say(text: str) -> None:

@@ -49,7 +49,9 @@ class ArrayDataset(Dataset):
             raise ShapeError(f"the arrays of a data set have one first axis, the samples; got shapes {shapes}. ({user_line()})")
         strange = [a.dtype for a in self.arrays if a.dtype.kind not in "biufc"]
         if strange:
-            raise DTypeError(f"a data set holds numbers, got an array of dtype {strange[0]}: number the classes first. ({user_line()})")
+            raise DTypeError(
+                f"a data set holds numbers, got an array of dtype {strange[0]}: number the classes first. ({user_line()})"
+            )
 
     def __len__(self) -> int:
         return len(self.arrays[0])
@@ -92,7 +94,9 @@ class DataLoader:
         if generator is not None and seed is not None:
             raise ArgumentError("give a generator or a seed, not both.")
         arrays = isinstance(dataset, tuple | list | np.ndarray | ag.Tensor)
-        self.dataset: Any = ArrayDataset(*dataset) if isinstance(dataset, tuple | list) else ArrayDataset(dataset) if arrays else dataset
+        self.dataset: Any = (
+            ArrayDataset(*dataset) if isinstance(dataset, tuple | list) else ArrayDataset(dataset) if arrays else dataset
+        )
         if not hasattr(self.dataset, "__len__") or not hasattr(self.dataset, "__getitem__"):
             raise DTypeError(f"DataLoader takes a Dataset or arrays, got {type(dataset).__name__}. ({user_line()})")
         self.batch_size, self.shuffle, self.drop_last = int(batch_size), bool(shuffle), bool(drop_last)
@@ -133,9 +137,14 @@ class DataLoader:
             raise ArgumentError(f"the loader's state lacks {', '.join(missing)}; nothing was changed.")
         for key in ("samples", "batch_size", "shuffle"):
             if state[key] != here[key]:
-                raise ArgumentError(f"the state is of a loader with {key}={state[key]}, and this one has {key}={here[key]}; nothing was changed.")
+                raise ArgumentError(
+                    f"the state is of a loader with {key}={state[key]}, and this one has {key}={here[key]}; "
+                    "nothing was changed."
+                )
         if not 0 <= state["position"] <= len(self):
-            raise ArgumentError(f"the state's position {state['position']} is not among {len(self)} batches; nothing was changed.")
+            raise ArgumentError(
+                f"the state's position {state['position']} is not among {len(self)} batches; nothing was changed."
+            )
         self.generator.set_state(state["generator"])
         self._epoch_seed, self._position = int(state["epoch_seed"]), int(state["position"])
         self._resume = 0 < self._position < len(self)

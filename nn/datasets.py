@@ -41,7 +41,7 @@ class Table:
 
     @property
     def task(self) -> str:
-        """"classification" or "regression"."""
+        """ "classification" or "regression"."""
         return "regression" if self.class_names is None else "classification"
 
 
@@ -55,7 +55,9 @@ def load_dataset(name: str) -> Table:
     autograd.errors.NotFoundError: there is no data set 'digts', did you mean 'digits'...? There are digits, iris, ...
     """
     if name not in DATASETS:
-        raise NotFoundError(f"there is no data set {name!r:.100}{nearest(name, DATASETS)} There are {', '.join(DATASETS)}; or give a CSV file.")
+        raise NotFoundError(
+            f"there is no data set {name!r:.100}{nearest(name, DATASETS)} There are {', '.join(DATASETS)}; or give a CSV file."
+        )
     try:
         from sklearn import datasets
     except ImportError:
@@ -85,15 +87,16 @@ def load_csv(path: str | Path, target: str, task: str = "auto", encoding: str = 
         task: "classification", "regression", or "auto": classification if the targets are words, or at most 20 different
             whole numbers; regression else.
 
-    Errors: FileError (cannot be read), FormatError (empty, ragged, a cell that is not a number, not UTF-8: with line, column and
-    value), NotFoundError (no such column).
+    Errors: FileError (cannot be read), FormatError (empty, ragged, a cell that is not a number, not UTF-8: with line,
+    column and value), NotFoundError (no such column).
     """
     if task not in ("auto", "classification", "regression"):
         raise ArgumentError(f'task must be "auto", "classification" or "regression", got {task!r}.')
     header, rows = _rows(path, encoding)
     if target not in header:
         raise NotFoundError(
-            f"{path} has no column {target!r}{nearest(target, header)} Its columns are {', '.join(header[:20])}{' …' if len(header) > 20 else ''}."
+            f"{path} has no column {target!r}{nearest(target, header)} Its columns are "
+            f"{', '.join(header[:20])}{' …' if len(header) > 20 else ''}."
         )
     if len(header) == 1:
         raise FormatError(f"{path} has no column beside the target {target!r}: there is nothing to learn from.")
@@ -116,7 +119,8 @@ def load_csv(path: str | Path, target: str, task: str = "auto", encoding: str = 
     classes = [str(c) for c in (sorted(set(words), key=float) if whole else sorted(set(words)))]
     if not 2 <= len(classes) <= MAX_CLASSES:
         raise FormatError(
-            f"{path}: the target column {target!r} has {len(classes):,} different values; classification takes 2 to {MAX_CLASSES:,}. "
+            f"{path}: the target column {target!r} has {len(classes):,} different values; classification takes "
+            f"2 to {MAX_CLASSES:,}. "
             "Choose another column, or --task regression."
         )
     number = {c: k for k, c in enumerate(classes)}
@@ -150,7 +154,8 @@ def _rows(path: str | Path, encoding: str) -> tuple[list[str], list[tuple[int, l
     except UnicodeDecodeError as error:
         line = raw[: error.start].count(b"\n") + 1
         raise FormatError(
-            f"{path}, line {line}: byte 0x{raw[error.start]:02x} is not {encoding.removesuffix('-sig').upper()} text. Save the file as UTF-8."
+            f"{path}, line {line}: byte 0x{raw[error.start]:02x} is not "
+            f"{encoding.removesuffix('-sig').upper()} text. Save the file as UTF-8."
         ) from None
     except LookupError:
         raise ArgumentError(f"there is no encoding {encoding!r}.") from None
@@ -170,8 +175,14 @@ def _rows(path: str | Path, encoding: str) -> tuple[list[str], list[tuple[int, l
             if not header:
                 header = _header(path, cells)
             elif len(cells) != len(header):
-                few = f"the first missing column is {header[len(cells)]!r}" if len(cells) < len(header) else f"the first too many is {cells[len(header)]!r:.60}"
-                raise FormatError(f"{path}, line {reader.line_num}: {len(cells):,} cells, and the header has {len(header):,}; {few}.")
+                few = (
+                    f"the first missing column is {header[len(cells)]!r}"
+                    if len(cells) < len(header)
+                    else f"the first too many is {cells[len(header)]!r:.60}"
+                )
+                raise FormatError(
+                    f"{path}, line {reader.line_num}: {len(cells):,} cells, and the header has {len(header):,}; {few}."
+                )
             else:
                 rows.append((reader.line_num, cells))
     except csv.Error as error:
@@ -190,7 +201,9 @@ def _header(path: str | Path, cells: list[str]) -> list[str]:
     return names
 
 
-def _numbers(path: str | Path, header: list[str], rows: list[tuple[int, list[str]]], columns: list[int]) -> np.ndarray[Any, Any]:
+def _numbers(
+    path: str | Path, header: list[str], rows: list[tuple[int, list[str]]], columns: list[int]
+) -> np.ndarray[Any, Any]:
     out = np.empty((len(rows), len(columns)))
     for i, (line, cells) in enumerate(rows):
         for j, k in enumerate(columns):
@@ -198,7 +211,8 @@ def _numbers(path: str | Path, header: list[str], rows: list[tuple[int, list[str
             if value is None or not isfinite(value):
                 what = "empty" if not cells[k].strip() else f"{cells[k]!r:.60}, not a finite number"
                 raise FormatError(
-                    f"{path}, line {line} (row {i + 1}), column {header[k]!r}: the cell is {what}. Fill in a number, or delete the row or column."
+                    f"{path}, line {line} (row {i + 1}), column {header[k]!r}: the cell is {what}. Fill in a "
+                    "number, or delete the row or column."
                 )
             out[i, j] = value
     return out
@@ -209,5 +223,3 @@ def _float(text: str) -> float | None:
         return None if "_" in text else float(text)
     except ValueError:
         return None
-
-

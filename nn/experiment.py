@@ -56,11 +56,13 @@ class Scaling:
 
     def apply(self, x: Array) -> Array:
         """Standardised, in float32."""
-        return ((x - np.array(self.mean)) / np.array(self.scale)).astype(np.float32)
+        scaled: Array = ((x - np.array(self.mean)) / np.array(self.scale)).astype(np.float32)
+        return scaled
 
     def undo(self, x: Array) -> Array:
         """Back to the original units."""
-        return x.astype(np.float64) * np.array(self.scale) + np.array(self.mean)
+        original: Array = x.astype(np.float64) * np.array(self.scale) + np.array(self.mean)
+        return original
 
 
 @dataclass
@@ -114,7 +116,8 @@ class Config:
         try:
             found = json.loads(text)
             if found["format"] > FORMAT:
-                raise FormatError(f"{path} has format version {found['format']}, and this library reads up to {FORMAT}. Install a newer one.")
+                newer = f"{path} has format version {found['format']}, and this library reads up to {FORMAT}."
+                raise FormatError(newer + " Install a newer one.")
             found["inputs"] = Scaling(**found["inputs"])
             found["targets"] = None if found["targets"] is None else Scaling(**found["targets"])
             config = Config(**found)
@@ -126,7 +129,9 @@ class Config:
             raise
         except (ValueError, KeyError, TypeError, RecursionError) as error:
             reason = f"{type(error).__name__}: {error}"
-            raise FormatError(f"{path} is not the configuration of a run: {reason:.200}. Train again, or restore the file.") from None
+            raise FormatError(
+                f"{path} is not the configuration of a run: {reason:.200}. Train again, or restore the file."
+            ) from None
 
 
 @dataclass
@@ -142,7 +147,9 @@ class Run:
         """Read a run folder that `python -m nn train` wrote."""
         where = Path(folder)
         if not where.is_dir():
-            raise FileError(f"there is no run folder {str(folder)!r}. Give a folder that `python -m nn train` made, such as runs/digits-1.")
+            raise FileError(
+                f"there is no run folder {str(folder)!r}. Give a folder that `python -m nn train` made, such as runs/digits-1."
+            )
         try:
             text = (where / CONFIG).read_text(encoding="utf-8")
         except UnicodeDecodeError:

@@ -130,7 +130,11 @@ def read(path: str | os.PathLike[str]) -> Contents:
     version = ours.get("version") if isinstance(ours, dict) else None
     if isinstance(version, int) and version > VERSION:
         raise FormatError(f"{path} has format version {version}, and this library reads up to {VERSION}. Install a newer one.")
-    if version != VERSION or not isinstance(ours.get("metadata"), dict) or ours.get("checksum") != _checksum(arrays, ours["metadata"]):
+    if (
+        version != VERSION
+        or not isinstance(ours.get("metadata"), dict)
+        or ours.get("checksum") != _checksum(arrays, ours["metadata"])
+    ):
         raise _damaged(path)
     return Contents(arrays, {**notes, **ours["metadata"]})
 
@@ -181,7 +185,11 @@ def _sync_folder(folder: str) -> None:
 
 def _file_error(action: str, path: Any, error: Exception) -> FileError:
     reason = getattr(error, "strerror", None) or error
-    hint = "Make its folder first." if isinstance(error, FileNotFoundError) and action == "write" else "Check the path, its permissions and the space on the disk."
+    hint = (
+        "Make its folder first."
+        if isinstance(error, FileNotFoundError) and action == "write"
+        else "Check the path, its permissions and the space on the disk."
+    )
     return FileError(f"cannot {action} {os.fspath(path)!r}: {reason}. {hint}")
 
 
@@ -201,12 +209,16 @@ def _damaged(path: Any) -> FormatError:
 
 def _header_length(path: Any, start: bytes, size: int) -> int:
     if len(start) < 8:
-        raise FormatError(f"{path} is {'empty' if not start else 'cut off'}: a safetensors file has at least 8 bytes, this one {len(start)}.")
+        raise FormatError(
+            f"{path} is {'empty' if not start else 'cut off'}: a safetensors file has at least 8 bytes, this one {len(start)}."
+        )
     length = int.from_bytes(start, "little")
     if length > size - 8 or length < 2:
         what = next((w for s, w in SIGNATURES.items() if start.startswith(s)), None)
         guess = f"it looks like {what}" if what else f"its header would have {length:,} bytes, and the file has {size:,}"
-        raise FormatError(f"{path} is not a safetensors file, or is cut off: {guess}. Only safetensors files are read; nothing in it was run.")
+        raise FormatError(
+            f"{path} is not a safetensors file, or is cut off: {guess}. Only safetensors files are read; nothing in it was run."
+        )
     if length > MAX_HEADER:
         raise FormatError(f"{path} has a header of {length:,} bytes; at most {MAX_HEADER:,} are read.")
     return length
@@ -251,7 +263,9 @@ def _checked_header(path: Any, text: bytes, available: int) -> tuple[list[str], 
             raise FormatError(f"{path}: the data of {name!r:.80} starts at byte {start}, where {end} was expected.")
         end = stop
     if end != available:
-        raise FormatError(f"{path} has {available:,} bytes of data, and its header speaks of {end:,}: it is cut off, or has bytes too many.")
+        raise FormatError(
+            f"{path} has {available:,} bytes of data, and its header speaks of {end:,}: it is cut off, or has bytes too many."
+        )
     return [name for _, _, name in spans], metadata
 
 

@@ -144,7 +144,9 @@ def binary_cross_entropy(x: Any, target: Any, weight: Any = None, reduction: str
     0.3466
     """
     x, target = _same_shape("binary_cross_entropy", x, target)
-    _in_unit_interval("binary_cross_entropy", "probability", x, "Pass the output of sigmoid, or use binary_cross_entropy_with_logits.")
+    _in_unit_interval(
+        "binary_cross_entropy", "probability", x, "Pass the output of sigmoid, or use binary_cross_entropy_with_logits."
+    )
     _in_unit_interval("binary_cross_entropy", "target", target, "Targets are 0, 1, or probabilities.")
     loss = -(target * _safe_log(x) + (1 - target) * _safe_log(1 - x))
     return _reduce(loss if weight is None else loss * weight, reduction)
@@ -295,7 +297,10 @@ def _class_weight(name: str, x: Tensor, axis: int, weight: Any) -> Any:
         return None
     weight = weight if isinstance(weight, Tensor) else Tensor(weight, dtype=x.dtype)
     if weight.shape != (x.shape[axis],):
-        raise ShapeError(f"{name}: weight has shape {weight.shape}, and there are {x.shape[axis]} classes: give one for each. ({user_line()})")
+        raise ShapeError(
+            f"{name}: weight has shape {weight.shape}, and there are {x.shape[axis]} classes: give one for "
+            f"each. ({user_line()})"
+        )
     return ag.reshape(weight, (-1,) + (1,) * (x.ndim - 1 - axis))
 
 
@@ -314,7 +319,8 @@ def _classes(name: str, x: Tensor, target: Any, axis: int, ignore_index: int) ->
         )
     if target.shape != batch:
         raise ShapeError(
-            f"{name}: scores of shape {x.shape} need targets of shape {batch}, one class index for each; got {target.shape}. ({user_line()})"
+            f"{name}: scores of shape {x.shape} need targets of shape {batch}, one class index for each; got "
+            f"{target.shape}. ({user_line()})"
         )
     kept: Any = target != ignore_index
     if values is not None:
@@ -324,7 +330,8 @@ def _classes(name: str, x: Tensor, target: Any, axis: int, ignore_index: int) ->
                 at = np.unravel_index(int(wrong.argmax()), values.shape)
                 place: Any = tuple(int(i) for i in at)
                 raise IndexingError(
-                    f"{name}: target {values[at]} at position {place[0] if len(place) == 1 else place} is not a class: there are "
+                    f"{name}: target {values[at]} at position {place[0] if len(place) == 1 else place} is not "
+                    "a class: there are "
                     f"{classes} classes, 0 to {classes - 1}. Number the classes from 0, or set ignore_index. ({user_line()})"
                 )
         if bool(concrete(kept).all()):  # type: ignore[union-attr]

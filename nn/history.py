@@ -46,7 +46,10 @@ class History:
 
     def __getitem__(self, column: str) -> list[float]:
         if column not in self.columns:
-            raise ArgumentError(f"the history has no column {column!r}{nearest(column, self.columns)} It has {', '.join(self.columns) or 'no rows'}.")
+            raise ArgumentError(
+                f"the history has no column {column!r}{nearest(column, self.columns)} It has "
+                f"{', '.join(self.columns) or 'no rows'}."
+            )
         return [row.get(column, float("nan")) for row in self.rows]
 
     def __repr__(self) -> str:
@@ -92,7 +95,8 @@ def _quiet() -> Any:
     import matplotlib
 
     return matplotlib.rc_context({
-        "svg.hashsalt": "wengert", "font.family": ["DejaVu Sans"], "font.size": 10.0, "axes.edgecolor": _MUTED, "axes.labelcolor": _INK,
+        "svg.hashsalt": "wengert", "font.family": ["DejaVu Sans"], "font.size": 10.0, "axes.edgecolor": _MUTED,
+        "axes.labelcolor": _INK,
         "text.color": _INK, "xtick.color": _MUTED, "ytick.color": _MUTED, "axes.spines.top": False, "axes.spines.right": False,
     })  # fmt: skip
 
@@ -102,7 +106,9 @@ def _figure(history: History, title: str) -> Any:
         from matplotlib.figure import Figure
         from matplotlib.ticker import MaxNLocator, PercentFormatter
     except ImportError:
-        raise UnsupportedError('curves need matplotlib, which is not installed here: python -m pip install "matplotlib>=3.9".') from None
+        raise UnsupportedError(
+            'curves need matplotlib, which is not installed here: python -m pip install "matplotlib>=3.9".'
+        ) from None
     names = [c for c in history.columns if not c.startswith("val_") and c not in ("epoch", "lr", "seconds")]
     if not names:
         raise ArgumentError("the history is empty: train at least one epoch before plotting.")

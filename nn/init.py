@@ -107,7 +107,9 @@ def _draw(generator: Any) -> Any:
 
 def _fans(tensor: Tensor) -> tuple[int, int]:
     if tensor.ndim < 2:
-        raise ShapeError(f"fan-in and fan-out need a weight of shape (out, in, …), got {tensor.shape}. Use uniform_ or zeros_ for it.")
+        raise ShapeError(
+            f"fan-in and fan-out need a weight of shape (out, in, …), got {tensor.shape}. Use uniform_ or zeros_ for it."
+        )
     rest = prod(tensor.shape[2:])
     return tensor.shape[1] * rest, tensor.shape[0] * rest
 

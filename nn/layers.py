@@ -19,7 +19,8 @@ from nn.module import Module, Parameter
 __all__ = ["ACTIVATIONS", "MLP", "Linear", "Perceptron"]
 
 ACTIVATIONS: dict[str, Callable[[], Module]] = {
-    "relu": ReLU, "leaky_relu": LeakyReLU, "tanh": Tanh, "sigmoid": Sigmoid, "softmax": Softmax, "step": Step, "linear": Identity,
+    "relu": ReLU, "leaky_relu": LeakyReLU, "tanh": Tanh, "sigmoid": Sigmoid, "softmax": Softmax, "step": Step,
+    "linear": Identity,
 }  # fmt: skip
 """Activations by the name that `MLP` and the command line know them by."""
 
@@ -141,7 +142,8 @@ class MLP(Sequential):
     """Linear layers with an activation between them; the output is left linear, for a loss that takes logits.
 
     Weights start as the activation wants them: He's normal for ReLU and leaky ReLU, Xavier's uniform with the activation's
-    gain else; biases at 0. The parameters have the names of the same `Sequential` in PyTorch: "0.weight", "0.bias", "2.weight" …
+    gain else; biases at 0. The parameters have the names of the same `Sequential` in PyTorch: "0.weight", "0.bias",
+    "2.weight" …
 
     Args:
         in_features, out_features: sizes of input and output.
@@ -188,7 +190,9 @@ def _activation(choice: str | Callable[[], Module]) -> Callable[[], Module]:
     if choice not in ACTIVATIONS:
         from nn.names import nearest
 
-        raise NotFoundError(f"there is no activation {choice!r}{nearest(choice, ACTIVATIONS)} There are {', '.join(ACTIVATIONS)}.")
+        raise NotFoundError(
+            f"there is no activation {choice!r}{nearest(choice, ACTIVATIONS)} There are {', '.join(ACTIVATIONS)}."
+        )
     return ACTIVATIONS[choice]
 
 

@@ -21,7 +21,9 @@ def _classes(output: Any, target: Any) -> tuple[np.ndarray[Any, Any], np.ndarray
     output, target = _array(output), _array(target)
     chosen = output.argmax(axis=1) if output.ndim == target.ndim + 1 else output
     if chosen.shape != target.shape:
-        raise ShapeError(f"scores (N, C) or classes (N,) are compared with classes (N,); got {output.shape} and {target.shape}.")
+        raise ShapeError(
+            f"scores (N, C) or classes (N,) are compared with classes (N,); got {output.shape} and {target.shape}."
+        )
     return chosen, target
 
 

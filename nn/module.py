@@ -125,7 +125,9 @@ class Module:
     def register_parameter(self, name: str, value: Parameter | None) -> None:
         """Add a parameter under a new name; None keeps the name for a parameter that this module does without."""
         if value is not None and not isinstance(value, Parameter):
-            raise DTypeError(f"register_parameter({name!r}) takes a Parameter, got {type(value).__name__}: wrap it, nn.Parameter(x).")
+            raise DTypeError(
+                f"register_parameter({name!r}) takes a Parameter, got {type(value).__name__}: wrap it, nn.Parameter(x)."
+            )
         _check_new(self, name)
         setattr(self, name, value)
 
@@ -217,9 +219,7 @@ class Module:
 
     def _state(self) -> dict[str, ag.Tensor]:
         return {
-            name: value
-            for name, value, holder in self._slots()
-            if holder is None or holder._buffers[name.rpartition(".")[2]]
+            name: value for name, value, holder in self._slots() if holder is None or holder._buffers[name.rpartition(".")[2]]
         }
 
     def state_dict(self) -> dict[str, np.ndarray[Any, Any]]:
@@ -246,7 +246,9 @@ class Module:
         ...
         """
         if not isinstance(state, Mapping):
-            raise DTypeError(f"load_state_dict takes a dict of arrays by name, got {type(state).__name__}. Read a file by nn.load(path).")
+            raise DTypeError(
+                f"load_state_dict takes a dict of arrays by name, got {type(state).__name__}. Read a file by nn.load(path)."
+            )
         here = self._state()
         given = {name: value.data if isinstance(value, ag.Tensor) else np.asarray(value) for name, value in state.items()}
         missing = [name for name in here if name not in given]
@@ -257,8 +259,12 @@ class Module:
         if strict and unexpected:
             wrong.append(f"unexpected: {_listed(unexpected)}")
         pairs = [(n, t, given[n]) for n in given if (t := here.get(n) if n in here else _at(self, n)) is not None]
-        wrong += [f"shape: {n} is {a.shape} in the state and {t.shape} in the module" for n, t, a in pairs if a.shape != t.shape]
-        wrong += [f"dtype: {n} is {a.dtype} in the state and {t.dtype} in the module" for n, t, a in pairs if a.dtype != t.dtype]
+        wrong += [
+            f"shape: {n} is {a.shape} in the state and {t.shape} in the module" for n, t, a in pairs if a.shape != t.shape
+        ]
+        wrong += [
+            f"dtype: {n} is {a.dtype} in the state and {t.dtype} in the module" for n, t, a in pairs if a.dtype != t.dtype
+        ]
         wrong += [f"read-only: the array of {n} cannot be written" for n, t, _ in pairs if not t.data.flags.writeable]
         if wrong:
             raise ArgumentError(
@@ -391,13 +397,17 @@ def _check_name(module: Module, name: str) -> None:
         )
     taken = getattr(type(module), name, None)
     if taken is not None:
-        raise ArgumentError(f"{name!r} is part of {type(module).__name__} itself ({type(taken).__name__}). Choose another name.")
+        raise ArgumentError(
+            f"{name!r} is part of {type(module).__name__} itself ({type(taken).__name__}). Choose another name."
+        )
 
 
 def _check_new(module: Module, name: str) -> None:
     _check_name(module, name)
     if name in vars(module):
-        raise ArgumentError(f"{type(module).__name__} already has an attribute {name!r}. Choose another name, or delete it first.")
+        raise ArgumentError(
+            f"{type(module).__name__} already has an attribute {name!r}. Choose another name, or delete it first."
+        )
 
 
 def _at(module: Module, path: str) -> ag.Tensor | None:

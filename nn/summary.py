@@ -57,7 +57,8 @@ class Summary:
         size = self.bytes / 1024 if self.bytes < 1 << 20 else self.bytes / (1 << 20)
         total = (
             f"{self.parameters:,} parameters, {'all trainable' if not frozen else f'{frozen:,} of them frozen'}; "
-            f"{size:.1f} {'KiB' if self.bytes < 1 << 20 else 'MiB'}; {self.flops:,} FLOPs for an input of shape {self.input_shape}"
+            f"{size:.1f} {'KiB' if self.bytes < 1 << 20 else 'MiB'}; {self.flops:,} FLOPs for an input of "
+            f"shape {self.input_shape}"
         )
         return "\n".join([lines[0], rule, *lines[1:], rule, total])
 
@@ -78,7 +79,11 @@ def flops(node: Node) -> int:
 
 def _shape(node: Node, i: int) -> tuple[int, ...]:
     source = node.inputs[i]
-    return source.shape if source is not None else np.shape(getattr((node.consts or {}).get(i), "data", (node.consts or {}).get(i, ())))
+    return (
+        source.shape
+        if source is not None
+        else np.shape(getattr((node.consts or {}).get(i), "data", (node.consts or {}).get(i, ())))
+    )
 
 
 def summarise(model: Module, input_shape: tuple[int, ...], dtype: Any = None) -> Summary:

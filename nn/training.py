@@ -85,7 +85,9 @@ class Trainer:
             raise ArgumentError(f"epochs must be a whole number, at least 0, got {epochs!r}.")
         for name, data in (("train", train), ("validation", validation)):
             if isinstance(data, Iterator):
-                raise DTypeError(f"{name} is an iterator, which is used up after one epoch. Pass a DataLoader or a list of batches.")
+                raise DTypeError(
+                    f"{name} is an iterator, which is used up after one epoch. Pass a DataLoader or a list of batches."
+                )
         self.history.interrupted = False
         done = int(self.history.rows[-1]["epoch"]) if self.history.rows else 0
         with _modes_kept(self.model), _interrupt_deferred() as interrupted, bar(epochs, progress) as show:
@@ -213,7 +215,9 @@ def _interrupt_deferred() -> Iterator[Callable[[], bool]]:
     Signals reach the main thread only; in others, and where the program has a handler of its own, nothing is changed.
     """
     pressed = threading.Event()
-    ours = threading.current_thread() is threading.main_thread() and signal.getsignal(signal.SIGINT) is signal.default_int_handler
+    ours = (
+        threading.current_thread() is threading.main_thread() and signal.getsignal(signal.SIGINT) is signal.default_int_handler
+    )
 
     def press(number: int, frame: FrameType | None) -> None:
         if pressed.is_set():

@@ -26,7 +26,9 @@ def test_batches() -> None:
     loader = nn.DataLoader((X, Y), batch_size=4)
     assert labels(loader) == [[0, 1, 2, 3], [4, 5, 6, 7], [8, 9]]
     assert len(loader) == 3
-    assert len(nn.DataLoader((X, Y), batch_size=4, drop_last=True)) == 2 == len(labels(nn.DataLoader((X, Y), 4, drop_last=True)))
+    assert (
+        len(nn.DataLoader((X, Y), batch_size=4, drop_last=True)) == 2 == len(labels(nn.DataLoader((X, Y), 4, drop_last=True)))
+    )
     x, y = next(iter(loader))
     assert isinstance(x, ag.Tensor) and x.dtype == np.float32 and y.dtype == Y.dtype
     assert labels(nn.DataLoader((X[:0], Y[:0]), 4)) == []
@@ -48,7 +50,7 @@ def test_own_data_set() -> None:
 def test_shuffling_is_seeded_and_differs_between_epochs() -> None:
     loader = nn.DataLoader((X, Y), 3, shuffle=True, seed=5)
     first, second = labels(loader), labels(loader)
-    assert first != second and sorted(sum(first, [])) == list(range(10))
+    assert first != second and sorted(np.concatenate(first)) == list(range(10))
     again = nn.DataLoader((X, Y), 3, shuffle=True, generator=ag.Generator(5))
     assert [labels(again), labels(again)] == [first, second]
     ag.manual_seed(1)
@@ -144,7 +146,9 @@ def test_bundled_unknown_or_missing(monkeypatch: pytest.MonkeyPatch) -> None:
     with pytest.raises(NotFoundError, match="did you mean 'iris'"):
         load_dataset("irises")
     real = builtins.__import__
-    monkeypatch.setattr(builtins, "__import__", lambda name, *rest: _refuse(name) if name.startswith("sklearn") else real(name, *rest))
+    monkeypatch.setattr(
+        builtins, "__import__", lambda name, *rest: _refuse(name) if name.startswith("sklearn") else real(name, *rest)
+    )
     with pytest.raises(UnsupportedError, match="pip install"):
         load_dataset("iris")
 

@@ -25,7 +25,8 @@ from nn import files
 
 ROOT = Path(__file__).resolve().parents[1]
 STATE = {
-    "w": np.arange(6, dtype=np.float32).reshape(2, 3), "b": np.zeros(0), "n": np.array(3), "../../x": np.ones(2, np.float16), "": np.ones(1),
+    "w": np.arange(6, dtype=np.float32).reshape(2, 3), "b": np.zeros(0),
+    "n": np.array(3), "../../x": np.ones(2, np.float16), "": np.ones(1),
     "line\nbreak \u202e": np.array([True, False]), "c": np.ones(2, np.complex64),
 }  # fmt: skip
 
@@ -195,21 +196,31 @@ def npz() -> bytes:
 
 
 MALFORMED: dict[str, bytes] = {
-    "empty": b"", "short": b"\1\2", "zeros": b"\0" * 64, "pickle": pickle.dumps(Bomb()), "npz": npz(), "html": b"<!DOCTYPE html><html></html>",
+    "empty": b"", "short": b"\1\2", "zeros": b"\0" * 64, "pickle": pickle.dumps(Bomb()), "npz": npz(),
+    "html": b"<!DOCTYPE html><html></html>",
     "header length": struct.pack("<Q", 2**63) + b"{}", "header too long": struct.pack("<Q", 10) + b"{}",
-    "not JSON": built(b"{nonsense"), "not an object": built([1]), "not UTF-8": built(b'{"\xff": 1}'), "NaN": built(b'{"w": NaN}'),
+    "not JSON": built(b"{nonsense"), "not an object": built([1]), "not UTF-8": built(b'{"\xff": 1}'),
+    "NaN": built(b'{"w": NaN}'),
     "deep": built(b"[" * 200_000 + b"]" * 200_000), "deep object": built(b'{"a":' * 50_000 + b"1" + b"}" * 50_000),
     "twice": built(b'{"w": ' + json.dumps(entry()).encode() + b', "w": ' + json.dumps(entry()).encode() + b"}"),
-    "entry": built({"w": 3}), "lacks dtype": built({"w": {"shape": [3], "data_offsets": [0, 12]}}), "extra key": built({"w": entry(x=1)}),
-    "dtype": built({"w": entry(dtype="F9")}), "dtype list": built({"w": entry(dtype=["F32"])}), "bfloat16": built({"w": entry(dtype="BF16")}),
-    "negative shape": built({"w": entry(shape=[-3])}), "float shape": built({"w": entry(shape=[3.0])}), "huge shape": built({"w": entry(shape=[2**62, 2**62])}),
-    "bool shape": built({"w": entry(shape=[True])}), "axes": built({"w": entry(shape=[1] * 65 + [3])}), "shape text": built({"w": entry(shape="3")}),
-    "offsets": built({"w": entry(data_offsets=[0, 13])}), "offsets back": built({"w": entry(data_offsets=[12, 0])}), "one offset": built({"w": entry(data_offsets=[12])}),
+    "entry": built({"w": 3}), "lacks dtype": built({"w": {"shape": [3], "data_offsets": [0, 12]}}),
+    "extra key": built({"w": entry(x=1)}),
+    "dtype": built({"w": entry(dtype="F9")}), "dtype list": built({"w": entry(dtype=["F32"])}),
+    "bfloat16": built({"w": entry(dtype="BF16")}),
+    "negative shape": built({"w": entry(shape=[-3])}), "float shape": built({"w": entry(shape=[3.0])}),
+    "huge shape": built({"w": entry(shape=[2**62, 2**62])}),
+    "bool shape": built({"w": entry(shape=[True])}), "axes": built({"w": entry(shape=[1] * 65 + [3])}),
+    "shape text": built({"w": entry(shape="3")}),
+    "offsets": built({"w": entry(data_offsets=[0, 13])}), "offsets back": built({"w": entry(data_offsets=[12, 0])}),
+    "one offset": built({"w": entry(data_offsets=[12])}),
     "overlap": built({"a": entry(), "b": entry()}), "gap": built({"a": entry(), "b": entry(data_offsets=[16, 28])}, b"\0" * 28),
-    "trailing": built({"w": entry()}, b"\0" * 13), "cut": built({"w": entry()}, b"\0" * 11), "out of range": built({"w": entry(shape=[10**9], data_offsets=[0, 4 * 10**9])}),
+    "trailing": built({"w": entry()}, b"\0" * 13), "cut": built({"w": entry()}, b"\0" * 11),
+    "out of range": built({"w": entry(shape=[10**9], data_offsets=[0, 4 * 10**9])}),
     "metadata": built({"__metadata__": {"a": 1}, "w": entry()}), "metadata list": built({"__metadata__": [], "w": entry()}),
     "big number": built(b'{"w": ' + b"9" * 10_000 + b"}"),
-    "many": built(b"{" + b",".join(b'"%d":{"dtype":"U8","shape":[0],"data_offsets":[0,0]}' % k for k in range(100_000)) + b"}", b""),
+    "many": built(
+        b"{" + b",".join(b'"%d":{"dtype":"U8","shape":[0],"data_offsets":[0,0]}' % k for k in range(100_000)) + b"}", b""
+    ),
 }  # fmt: skip
 
 

@@ -110,7 +110,15 @@ def test_losses(name: str, ours: Callable[..., Any], expected: Any) -> None:
     ag.check_grads(ours, X)
     x = ag.Tensor(X, dtype=np.float32, requires_grad=True)
     y = ours(x)
-    assert y.dtype == np.float32 or name in ("mse", "mse sum", "bce logits", "bce pos_weight", "bce", "ce soft", "ce soft smooth")
+    assert y.dtype == np.float32 or name in (
+        "mse",
+        "mse sum",
+        "bce logits",
+        "bce pos_weight",
+        "bce",
+        "ce soft",
+        "ce soft smooth",
+    )
 
 
 def test_python_numbers_and_lists_do_not_widen() -> None:
@@ -211,13 +219,16 @@ def test_bad_settings(call: Callable[[], Any]) -> None:
 def test_modules_are_the_functions() -> None:
     x = ag.Tensor(X)
     pairs: list[tuple[Any, Any]] = [
-        (nn.Step(), F.step), (nn.Sigmoid(), F.sigmoid), (nn.Tanh(), F.tanh), (nn.ReLU(), F.relu), (nn.LeakyReLU(), F.leaky_relu),
+        (nn.Step(), F.step), (nn.Sigmoid(), F.sigmoid), (nn.Tanh(), F.tanh), (nn.ReLU(), F.relu),
+        (nn.LeakyReLU(), F.leaky_relu),
         (nn.Softmax(), F.softmax), (nn.LogSoftmax(), F.log_softmax), (nn.Identity(), lambda x: x),
     ]  # fmt: skip
     for module, function in pairs:
         np.testing.assert_array_equal(module(x).numpy(), function(x).numpy())
         assert repr(module).startswith(type(module).__name__)
-    np.testing.assert_array_equal(nn.CrossEntropyLoss(W)(x, T).item(), F.cross_entropy(x, T, ag.Tensor(W, dtype=np.float32)).item())
+    np.testing.assert_array_equal(
+        nn.CrossEntropyLoss(W)(x, T).item(), F.cross_entropy(x, T, ag.Tensor(W, dtype=np.float32)).item()
+    )
     assert nn.NLLLoss()(F.log_softmax(x), T).item() == F.nll_loss(F.log_softmax(x), T).item()
     assert nn.MSELoss("sum")(x, P).item() == F.mse_loss(x, P, "sum").item()
     assert nn.BCELoss()(ag.Tensor(P), P).item() == F.binary_cross_entropy(ag.Tensor(P), P).item()

@@ -127,7 +127,13 @@ def test_load_state_dict_says_everything_in_one_error_and_loads_nothing() -> Non
     state["extra"] = np.zeros(1)
     with pytest.raises(ArgumentError) as error:
         net.load_state_dict(state)
-    for part in ("missing: scale", "unexpected: extra", "shape: first.weight is (4, 2)", "dtype: mean is float64", "nothing was loaded"):
+    for part in (
+        "missing: scale",
+        "unexpected: extra",
+        "shape: first.weight is (4, 2)",
+        "dtype: mean is float64",
+        "nothing was loaded",
+    ):
         assert part in str(error.value)
     for name, value in net.state_dict().items():
         np.testing.assert_array_equal(value, before[name])
@@ -205,7 +211,7 @@ def test_buffer_stays_a_tensor() -> None:
 
 def test_containers() -> None:
     net = nn.Sequential({"in": nn.Linear(2, 3), "out": nn.Linear(3, 1)})
-    assert [n for n, _ in net.named_parameters()][0] == "in.weight"
+    assert next(n for n, _ in net.named_parameters()) == "in.weight"
     assert net(ag.Tensor(np.ones((5, 2), np.float32))).shape == (5, 1)
     assert len(net) == 2 and isinstance(net[1:], nn.Sequential) and net[-1].out_features == 1
     with pytest.raises(IndexError):

@@ -65,7 +65,9 @@ def test_same_seed_same_bits() -> None:
 
 def test_in_one_call_without_metrics() -> None:
     model = nn.Linear(2, 2)
-    history = nn.fit(model, nn.CrossEntropyLoss(), optim.SGD(model.parameters(), lr=0.1), [(ag.Tensor(X), Y)], epochs=2, progress=False)
+    history = nn.fit(
+        model, nn.CrossEntropyLoss(), optim.SGD(model.parameters(), lr=0.1), [(ag.Tensor(X), Y)], epochs=2, progress=False
+    )
     assert history.columns[:2] == ["epoch", "loss"]
 
 
@@ -160,7 +162,9 @@ def test_in_threads() -> None:
 def test_callbacks_see_and_stop() -> None:
     trainer, loader = parts()
     rows: list[Any] = []
-    trainer.fit(loader, epochs=10, callbacks=[lambda t, row: rows.append(row), lambda t, row: row["epoch"] == 3], progress=False)
+    trainer.fit(
+        loader, epochs=10, callbacks=[lambda t, row: rows.append(row), lambda t, row: row["epoch"] == 3], progress=False
+    )
     assert len(rows) == len(trainer.history) == 3
 
 
@@ -230,7 +234,10 @@ def test_predict_in_batches() -> None:
 def test_history_files(tmp_path: Path) -> None:
     history = nn.History()
     for k in range(1, 4):
-        history.append({"epoch": k, "loss": 1 / k, "accuracy": 0.5, "val_loss": 100.0**-k, "val_accuracy": 0.4} | ({"late": 1.0} if k == 3 else {}))
+        history.append(
+            {"epoch": k, "loss": 1 / k, "accuracy": 0.5, "val_loss": 100.0**-k, "val_accuracy": 0.4}
+            | ({"late": 1.0} if k == 3 else {})
+        )
     history.to_csv(tmp_path / "h.csv")
     rows = list(csv.DictReader((tmp_path / "h.csv").read_text().splitlines()))
     assert len(rows) == 3 and float(rows[1]["loss"]) == 0.5 and rows[0]["late"] == ""
@@ -266,7 +273,9 @@ def test_metrics_agree_with_scikit_learn() -> None:
     assert metrics.accuracy(output, target) == sk.accuracy_score(target, chosen)
     np.testing.assert_array_equal(metrics.confusion(output, target, 3), sk.confusion_matrix(target, chosen))
     np.testing.assert_allclose(metrics.r2_score(output[:, 0], output[:, 1]), sk.r2_score(output[:, 1], output[:, 0]))
-    np.testing.assert_allclose(metrics.mean_squared_error(output[:, 0], output[:, 1]), sk.mean_squared_error(output[:, 1], output[:, 0]))
+    np.testing.assert_allclose(
+        metrics.mean_squared_error(output[:, 0], output[:, 1]), sk.mean_squared_error(output[:, 1], output[:, 0])
+    )
 
 
 def test_metrics_at_the_edges() -> None:
