@@ -346,7 +346,7 @@ class Maker:
             f = {"Add": m.fadd, "Sub": m.fsub, "Mult": m.fmul, "Div": m.fdiv}[op]
             return f(x, y, flags=self.flags), dtype
         f = {"Add": m.add, "Sub": m.sub, "Mult": m.mul, "BitAnd": m.and_, "BitOr": m.or_, "BitXor": m.xor,
-             "LShift": m.shl, "RShift": m.ashr}[op]  # fmt: skip
+             "LShift": m.shl, "RShift": m.ashr, "FloorDiv": m.sdiv, "Mod": m.srem}[op]  # fmt: skip
         if dtype.kind == "b" and op in ("Add", "Mult"):
             f = m.or_ if op == "Add" else m.and_
         return f(x, y), dtype

@@ -7,6 +7,7 @@ writes to state come last, so that nothing is changed before everything that cou
 
 from __future__ import annotations
 
+import math
 from typing import Any
 
 import numpy
@@ -412,6 +413,9 @@ def _index_below(y: Traced, x: Traced, at: tuple[str, ...]) -> tuple[str, ...]:
         for k, axis in enumerate(y.settings["axes"]):
             below[axis] = at[k]
         return tuple(below)
+    if y.function == "reshape" and not _same_but_ones(x, y):
+        flat = " + ".join(f"({i}) * {math.prod(y.shape[k + 1 :])}" for k, i in enumerate(at)) or "0"
+        return tuple(f"({flat}) // {math.prod(x.shape[k + 1 :])} % {n}" for k, n in enumerate(x.shape))
     if y.function == "reshape":
         long = iter(i for i, n in zip(at, y.shape, strict=True) if n != 1)
         return tuple("0" if n == 1 else next(long) for n in x.shape)
