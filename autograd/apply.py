@@ -29,7 +29,7 @@ from autograd.errors import (
     user_frame,
     user_line,
 )
-from autograd.rule import OPS, Op, Plan, np
+from autograd.rule import Op, Plan, np
 from autograd.tape import Node, mode, tick
 from autograd.tensor import Tensor
 
@@ -100,9 +100,11 @@ def operand(x: Any) -> Any:
         return x
     if isinstance(x, numpy.ma.MaskedArray):
         raise DTypeError(f"a masked array would lose its mask here. Fill it first: a.filled(value). ({user_line()})")
-    if isinstance(x, ndarray | numpy.generic | list | tuple | float | int):
+    if isinstance(x, list | tuple):
+        x = [_plain(v) for v in x]
+    if isinstance(x, ndarray | numpy.generic | list | float | int):
         try:
-            array = numpy.asarray([_plain(v) for v in x] if kind in (list, tuple) else x)
+            array = numpy.asarray(x)
         except ValueError as error:
             raise ShapeError(f"{error}. A nested list must have rows of equal length. ({user_line()})") from None
         if array.dtype.kind in "biufc":
@@ -271,7 +273,7 @@ def _general(op: Op) -> Call:
 
 def _unknown(op: Op, settings: dict[str, Any]) -> dict[str, Any]:
     extra = {k: v for k, v in settings.items() if k not in op.settings}
-    blank = {k for k, v in extra.items() if v is None or v is numpy._NoValue}  # type: ignore[attr-defined]
+    blank = {k for k, v in extra.items() if v is None or v is numpy._NoValue}
     extra = {k: v for k, v in extra.items() if k not in blank}
     if extra:
         takes = ", ".join(op.settings) or "no settings"

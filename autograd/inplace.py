@@ -28,6 +28,7 @@ def link(base: Tensor, op: Op, settings: dict[str, Any], view: Tensor) -> None:
     """Remember that `view` looks into the storage of `base`, unless NumPy had to copy after all."""
     if writes.owner(view._data) is not writes.owner(base._data):
         return
+    root: Any
     root, path = getattr(base, "_view", (base, ()))
     view._view = (root, (*path, (op, settings)))
     if isinstance(root._node, Leaf):

@@ -68,12 +68,13 @@ class Generator:
         try:
             as_words = {k: numpy.array(state[k], numpy.uint64) for k in ("counter", "key", "buffer")}
             fresh = numpy.random.Philox(0)
-            fresh.state = {
+            position: Any = {
                 "bit_generator": "Philox",
                 "state": {"counter": as_words["counter"], "key": as_words["key"]},
                 "buffer": as_words["buffer"],
                 **{k: int(state[k]) for k in ("buffer_pos", "has_uint32", "uinteger")},
             }
+            fresh.state = position
             seed = int(state["seed"])
         except (KeyError, TypeError, ValueError, OverflowError) as error:
             raise FormatError(f"not the state of a Generator: {error}. Pass what get_state() returned.") from None

@@ -7,9 +7,10 @@
 
 Parameters before the ``/`` are arrays; those after it are *settings* (an axis, a shape). A derivative rule names the
 values that it needs, and these are what a node saves: ``y`` the output, the arrays by their own names, settings by
-theirs, ``shape`` for the shape of the input in question and ``y_shape`` for that of the output. There are four kinds of op:
+theirs, ``shape`` for the shape of the input in question and ``y_shape`` for that of the output. There are five kinds of op:
 
 ``elementwise``     states a partial derivative for each array; vjp = g·d and jvp = t·d follow
+``reduction``       states, for a reduction of one array over axes, the partial of the result by each element
 ``linear``          linear in each array; states itself and its transpose, the jvp is the op itself
 ``primitive``       states vjp and jvp side by side
 ``constant``        has no derivative (comparisons, argmax); its result never requires a gradient
@@ -29,7 +30,7 @@ from typing import Any
 
 import numpy
 
-__all__ = ["OPS", "Op", "bind", "constant", "elementwise", "linear", "np", "primitive"]
+__all__ = ["OPS", "Op", "bind", "constant", "elementwise", "kept", "linear", "np", "primitive", "reduction"]
 
 Rule = Callable[..., Any]
 Partial = Rule | int | None
@@ -209,7 +210,7 @@ class Assembly:
         """The rule for input i with every name that it asks for fetched from where the node keeps it."""
         if self.template == "g":
             return None
-        scope = {"f": self.function and bind(self.function, namespace), "np": namespace}
+        scope = {"f": self.function and bind(self.function, namespace), "np": namespace, "kept": bind(kept, namespace)}
         arguments = ", ".join(self._source(op, i, name, place) for name in self.needs)
         if self.function is not None and self.template in _PRODUCTS and _returns_argument(self.function):
             source = self.template.replace("f({})", arguments)
@@ -234,6 +235,13 @@ class Assembly:
         raise TypeError(f"the rule of op {op.name!r} asks for {name!r}, which is neither an array, y, shape nor a setting")
 
 
+def kept(y: Any, axis: Any, keepdims: bool) -> Any:
+    """A reduced array with its reduced axes of length 1, to meet the unreduced one."""
+    return y if axis is None or keepdims else np.expand_dims(y, axis)
+
+
+_AXES = "n.settings['axis'], n.settings['keepdims']"
+_SPREAD, _GATHER = f"kept(g, {_AXES}) * f({{}})", f"np.sum(g * f({{}}), {_AXES.replace(', n', ', keepdims=n')})"
 _PRODUCTS = ("g * f({})", "np.strong_multiply(g, f({}))")
 
 
@@ -264,7 +272,8 @@ class Op:
         self._forwards: dict[int, Rule] = {}
         self.call: Rule = function  # the public function; set by autograd.apply
         for rule in (*vjps, *jvps, *(d for d in partials if callable(d))):
-            unknown = set(_names(rule)) - {*self.arrays, *self.settings, "y", "g", "t", "shape", "y_shape", "i", "xs"} if rule else ()
+            known = {*self.arrays, *self.settings, "y", "g", "t", "shape", "y_shape", "i", "xs"}
+            unknown = set(_names(rule)) - known if rule else ()
             if unknown:
                 raise TypeError(f"a rule of op {self.name!r} asks for {sorted(unknown)}, which the op does not have")
         wanted = 1 if self.variadic else len(self.arrays)
@@ -300,6 +309,8 @@ class Op:
         """The rule that pulls a cotangent back to input i."""
         if self.kind == "elementwise":
             return self._product(self.partials_given[i])
+        if self.kind == "reduction":
+            return Assembly(self.vjps[i], _names(self.vjps[i]), _SPREAD)  # type: ignore[arg-type]
         rule = self._of(self.vjps, i)
         return Assembly(rule, _names(rule)[1:], "f(g, {})") if rule else _UNUSED
 
@@ -307,6 +318,8 @@ class Op:
         """The rule that pushes a tangent of input i on to the output."""
         if self.kind == "elementwise":
             return self._product(self.partials_given[i])
+        if self.kind == "reduction":
+            return Assembly(self.vjps[i], _names(self.vjps[i]), _GATHER)  # type: ignore[arg-type]
         if self.kind == "linear":
             arrays = ("g" if k == i else name for k, name in enumerate(self.arrays))
             return Assembly(self.function, (*arrays, *(f"={name}" for name in self.settings)), "f({})")
@@ -382,6 +395,11 @@ def linear(*transposes: Rule | None, label: str | None = None, operator: str | N
     if jvp is not None:
         return _declare("primitive", vjps=transposes, jvps=(jvp,), label=label, operator=operator, strong=False, view=view)
     return _declare("linear", vjps=transposes, label=label, operator=operator, strong=False, view=view)
+
+
+def reduction(partial: Rule, *, label: str | None = None) -> Callable[[Rule], Rule]:
+    """Declare a reduction of one array over ``axis`` (with ``keepdims``) by d = dy/dx for each element: vjp = g·d, jvp = Σ t·d."""
+    return _declare("reduction", vjps=(partial,), label=label, operator=None, strong=False, view=False)
 
 
 def primitive(*, vjp: Rule | tuple[Rule | None, ...], jvp: Rule | tuple[Rule | None, ...],

@@ -416,7 +416,7 @@ def pushforward(outputs: Sequence[Tensor], inputs: Sequence[Tensor], tangents: S
     """Forward mode on the recorded tape: the derivative of the outputs along the tangents of the inputs."""
     from autograd.apply import namespace
 
-    carried: dict[Node, Any] = {}
+    carried: dict[Node | None, Any] = {}
     for t, v in zip(inputs, tangents, strict=True):
         if t._node is not None:
             carried[t._node] = v
@@ -430,11 +430,11 @@ def pushforward(outputs: Sequence[Tensor], inputs: Sequence[Tensor], tangents: S
                 writes.check(node)
             pushes = node.plan.rules(namespace() if create_graph else np)[1]
             saved = as_tensors(node, node.saved) if create_graph else node.saved
-            total = None
+            total: Any = None
             for i, push in zip(node.plan.wanted, pushes, strict=True):
-                t = carried.get(node.inputs[i])  # type: ignore[arg-type]
-                if t is not None:
-                    c = t if push is None else push(t, saved, node)
+                below = carried.get(node.inputs[i])
+                if below is not None:
+                    c = below if push is None else push(below, saved, node)
                     if c.shape != node.shape:
                         c = _broadcast(c, node.shape)
                     total = c if total is None else total + c

@@ -101,6 +101,8 @@ class Tensor:
 
     _data: Any
     _node: Node | None
+    _view: Any
+    _views: Any
 
     def __init__(self, data: Any, requires_grad: bool = False, dtype: Any = None, name: str | None = None):
         self._data = as_array(data, dtype)

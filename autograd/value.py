@@ -39,6 +39,7 @@ class Value:
     data: float
     grad: float
     _inputs: tuple[Value, ...]
+    _adjoint: float
 
     if TYPE_CHECKING:
         def __getattr__(self, name: str) -> Any: ...
@@ -102,16 +103,16 @@ class Value:
         return bool(self.data)
 
     def __lt__(self, other: Any) -> bool:
-        return self.data < _number(other)
+        return bool(self.data < _number(other))
 
     def __le__(self, other: Any) -> bool:
-        return self.data <= _number(other)
+        return bool(self.data <= _number(other))
 
     def __gt__(self, other: Any) -> bool:
-        return self.data > _number(other)
+        return bool(self.data > _number(other))
 
     def __ge__(self, other: Any) -> bool:
-        return self.data >= _number(other)
+        return bool(self.data >= _number(other))
 
     def __reduce__(self) -> Any:
         if self._inputs:
@@ -216,7 +217,7 @@ def _rules(op: Op) -> Callable[..., tuple[float, ...]]:
 def _publish(op: Op) -> None:
     """Give Value the method and the operator of an elementwise op."""
     name = op.name
-    native = getattr(SCALAR, _native_name(op), None) if _native_name(op) else None
+    native = getattr(SCALAR, _native_name(op) or "", None)
     forward = native or bind(op.function, SCALAR)
     new = object.__new__
 
@@ -233,7 +234,7 @@ def _publish(op: Op) -> None:
             y = _numpy_forward(op, x.data)
         return build(y, (x,))
 
-    def binary(a: Value, b: Any) -> Value:
+    def binary(a: Value, b: Any) -> Any:
         if not isinstance(b, Value):
             if not isinstance(b, int | float | numpy.number):
                 return NotImplemented
@@ -253,10 +254,10 @@ def _publish(op: Op) -> None:
         v._tick = _tick()
         return v
 
-    def reflected(b: Value, a: Any) -> Value:
+    def reflected(b: Value, a: Any) -> Any:
         return binary(_Literal(a), b) if isinstance(a, int | float | numpy.number) else NotImplemented
 
-    method: Callable[..., Value] = unary if len(op.arrays) == 1 else binary
+    method: Callable[..., Any] = unary if len(op.arrays) == 1 else binary
     _pulls[name] = _rules(op)
     method.__name__, method.__doc__ = name, op.function.__doc__
     setattr(Value, name, method)
@@ -267,7 +268,7 @@ def _publish(op: Op) -> None:
 def _native_name(op: Op) -> str | None:
     from autograd.rule import _plain_numpy_call
 
-    return _plain_numpy_call(op.function)  # type: ignore[arg-type]
+    return _plain_numpy_call(op.function)
 
 
 for _op in OPS.values():

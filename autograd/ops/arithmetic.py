@@ -175,7 +175,7 @@ def clip(x, /, low=None, high=None):
 
 
 @composite()
-def clip(x: Any, low: Any = None, high: Any = None, *,  # type: ignore[no-redef]  # noqa: F811
+def clip(x: Any, low: Any = None, high: Any = None, *,  # noqa: F811
          a_min: Any = None, a_max: Any = None, min: Any = None, max: Any = None) -> Any:  # fmt: skip
     """x limited to [low, high]; dy/dx = 1 inside and on the bounds, 0 outside. NumPy's other names for the bounds do too.
 

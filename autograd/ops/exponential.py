@@ -2,6 +2,8 @@
 
 from autograd.rule import elementwise, np
 
+LN2, LN10, TWO_OVER_SQRT_PI, BOTTOM = 0.6931471805599453, 2.302585092994046, 1.1283791670955126, float("-inf")
+
 
 @elementwise(lambda y: y, label="eˣ", strong=True)
 def exp(x, /):
@@ -70,15 +72,12 @@ def erf(x, /):
     return np.erf(x)
 
 
-LN2, LN10, TWO_OVER_SQRT_PI, BOTTOM = 0.6931471805599453, 2.302585092994046, 1.1283791670955126, float("-inf")
-
-
-def lead(a, b):  # type: ignore[no-untyped-def]
+def lead(a, b):
     """a − b, and 0 between two infinities of one sign."""
     return np.where(np.logical_and(np.isinf(a), np.equal(a, b)), 0, a - b)
 
 
-def sigmoid_of(x):  # type: ignore[no-untyped-def]
+def sigmoid_of(x):
     """The logistic function in a rule's own terms."""
     e = np.exp(-np.absolute(x))
     return np.where(x >= 0, 1, e) / (1 + e)

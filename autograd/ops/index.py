@@ -26,7 +26,8 @@ def scatter_add(x, /, index, shape):
 
 
 @primitive(vjp=(lambda g, path: np.write(g, 0, path), lambda g, path: region(g, path)),
-           jvp=(lambda t, path: np.write(t, 0, path), lambda t, y_shape, path: np.write(np.zeros(y_shape, t.dtype), t, path)), label="[·]←")  # fmt: skip
+           jvp=(lambda t, path: np.write(t, 0, path), lambda t, y_shape, path: np.write(np.zeros(y_shape, t.dtype), t, path)),
+           label="[·]←")  # fmt: skip
 def write(x, v, /, path):
     """x with v written to the place that a path of views leads to."""
     return np.write(x, v, path)
@@ -93,7 +94,9 @@ def _getitem(x: Tensor, index: Any) -> Any:
     index = plain_index(index)
     for part in index if isinstance(index, tuple) else (index,):
         if isinstance(part, float) or getattr(getattr(part, "dtype", None), "kind", "i") in "fc":
-            raise IndexingError(f"an index must be an integer, a slice, a mask or an integer array, got {part!r:.40}. ({user_line()})")
+            raise IndexingError(
+                f"an index must be an integer, a slice, a mask or an integer array, got {part!r:.40}. ({user_line()})"
+            )
     return getitem(x, index)
 
 

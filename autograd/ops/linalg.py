@@ -22,7 +22,7 @@ def matmul_left(g: Any, b: Any, shape: tuple[int, ...]) -> Any:
     if b.ndim == 1:
         return np.expand_dims(g, -1) * b
     if len(shape) == 1:
-        return np.matmul(b, np.expand_dims(g, -1))[..., 0]
+        return np.squeeze(np.matmul(b, np.expand_dims(g, -1)), -1)
     return np.matmul(g, turned(b))
 
 
@@ -33,7 +33,7 @@ def matmul_right(g: Any, a: Any, shape: tuple[int, ...]) -> Any:
     if a.ndim == 1:
         return np.expand_dims(a, -1) * np.expand_dims(g, -2)
     if len(shape) == 1:
-        return np.matmul(turned(a), np.expand_dims(g, -1))[..., 0]
+        return np.squeeze(np.matmul(turned(a), np.expand_dims(g, -1)), -1)
     return np.matmul(turned(a), g)
 
 
@@ -114,7 +114,7 @@ _contract = einsum
 
 
 @composite(method=False)
-def einsum(subscripts: Any, *operands: Any) -> Any:  # noqa: F811
+def einsum(subscripts: Any, *operands: Any) -> Any:
     """Einstein summation: ``einsum("ij,jk->ik", a, b)`` is a @ b. Repeated letters take the diagonal; ``...`` broadcasts.
 
     >>> import autograd as ag
@@ -129,7 +129,9 @@ def einsum(subscripts: Any, *operands: Any) -> Any:  # noqa: F811
     for term, x in zip(terms, xs, strict=True):
         for c, n in zip(term, x.shape, strict=True):
             if sizes.setdefault(c, n) != n and 1 not in (n, sizes[c]):
-                raise ShapeError(f"einsum {subscripts!r}: letter {c!r} is {sizes[c]} long in one place and {n} in another. ({user_line()})")
+                raise ShapeError(
+                    f"einsum {subscripts!r}: letter {c!r} is {sizes[c]} long in one place and {n} in another. ({user_line()})"
+                )
             sizes[c] = max(sizes[c], n)
     for k, term in enumerate(terms):
         xs[k], terms[k] = _without_ones(xs[k], term, sizes)
@@ -149,7 +151,8 @@ def _without_ones(x: Any, term: str, sizes: dict[str, int]) -> tuple[Any, str]:
     drop = [k for k, (c, n) in enumerate(zip(term, x.shape, strict=True)) if n == 1 and sizes[c] != 1]
     if not drop:
         return x, term
-    return x.reshape(tuple(n for k, n in enumerate(x.shape) if k not in drop)), "".join(c for k, c in enumerate(term) if k not in drop)
+    letters = "".join(c for k, c in enumerate(term) if k not in drop)
+    return x.reshape(tuple(n for k, n in enumerate(x.shape) if k not in drop)), letters
 
 
 def _parse(subscripts: str, ranks: list[int]) -> tuple[list[str], str]:

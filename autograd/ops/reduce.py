@@ -7,7 +7,7 @@ from typing import Any
 import numpy
 
 from autograd.apply import ROUTES, composite
-from autograd.rule import linear, np, primitive
+from autograd.rule import kept, linear, np, reduction
 
 
 def expand(g: Any, shape: tuple[int, ...], axis: Any, keepdims: bool) -> Any:
@@ -15,11 +15,6 @@ def expand(g: Any, shape: tuple[int, ...], axis: Any, keepdims: bool) -> Any:
     if axis is not None and not keepdims:
         g = np.expand_dims(g, axis)
     return np.broadcast_to(g, shape)
-
-
-def kept(y: Any, axis: Any, keepdims: bool) -> Any:
-    """A reduced array with its reduced axes of length 1, to meet the unreduced one."""
-    return y if axis is None or keepdims else np.expand_dims(y, axis)
 
 
 def length(shape: tuple[int, ...], axis: Any) -> int:
@@ -48,15 +43,13 @@ def at_extreme(x: Any, y: Any, axis: Any, keepdims: bool) -> Any:
     return hit / np.maximum(np.sum(hit, axis=axis, keepdims=True), 1)
 
 
-@primitive(vjp=lambda g, y, x, axis, keepdims: kept(g, axis, keepdims) * at_extreme(x, y, axis, keepdims),
-           jvp=lambda t, y, x, axis, keepdims: np.sum(t * at_extreme(x, y, axis, keepdims), axis=axis, keepdims=keepdims))  # fmt: skip
+@reduction(lambda y, x, axis, keepdims: at_extreme(x, y, axis, keepdims))
 def max(x, /, axis=None, keepdims=False):
     """Largest element over axes; the gradient goes to it, shared equally at a tie. NaN propagates."""
     return np.max(x, axis=axis, keepdims=keepdims)
 
 
-@primitive(vjp=lambda g, y, x, axis, keepdims: kept(g, axis, keepdims) * at_extreme(x, y, axis, keepdims),
-           jvp=lambda t, y, x, axis, keepdims: np.sum(t * at_extreme(x, y, axis, keepdims), axis=axis, keepdims=keepdims))  # fmt: skip
+@reduction(lambda y, x, axis, keepdims: at_extreme(x, y, axis, keepdims))
 def min(x, /, axis=None, keepdims=False):
     """Smallest element over axes; the gradient goes to it, shared equally at a tie. NaN propagates."""
     return np.min(x, axis=axis, keepdims=keepdims)
@@ -71,8 +64,7 @@ def others(x: Any, axis: Any) -> Any:
     return np.where(np.logical_and(zero, np.equal(zeros, 1)), rest, alone)
 
 
-@primitive(vjp=lambda g, x, axis, keepdims: kept(g, axis, keepdims) * others(x, axis),
-           jvp=lambda t, x, axis, keepdims: np.sum(t * others(x, axis), axis=axis, keepdims=keepdims), label="Π")  # fmt: skip
+@reduction(lambda x, axis: others(x, axis), label="Π")
 def prod(x, /, axis=None, keepdims=False):
     """Product over axes, y = Π x; dy/dxᵢ = the product of the others, right also at zeros."""
     return np.prod(x, axis=axis, keepdims=keepdims)
@@ -83,9 +75,7 @@ def centred(x: Any, axis: Any) -> Any:
     return x - np.mean(x, axis=axis, keepdims=True)
 
 
-@primitive(vjp=lambda g, x, shape, axis, ddof, keepdims: kept(g, axis, keepdims) * centred(x, axis) * (2 / freedom(shape, axis, ddof)),
-           jvp=lambda t, x, shape, axis, ddof, keepdims:
-               np.sum(t * centred(x, axis), axis=axis, keepdims=keepdims) * (2 / freedom(shape, axis, ddof)))  # fmt: skip
+@reduction(lambda x, shape, axis, ddof: centred(x, axis) * (2 / freedom(shape, axis, ddof)))
 def var(x, /, axis=None, ddof=0, keepdims=False):
     """Variance over axes, y = Σ (x − x̄)² / (n − ddof); dy/dx = 2(x − x̄)/(n − ddof)."""
     return np.var(x, axis=axis, ddof=ddof, keepdims=keepdims)
@@ -103,9 +93,7 @@ def direction(x: Any, y: Any, shape: tuple[int, ...], axis: Any, ddof: int, keep
     return np.where(np.equal(scale, 0), 0, centred(x, axis) / np.where(np.equal(scale, 0), 1, scale))
 
 
-@primitive(vjp=lambda g, y, x, shape, axis, ddof, keepdims: kept(g, axis, keepdims) * direction(x, y, shape, axis, ddof, keepdims),
-           jvp=lambda t, y, x, shape, axis, ddof, keepdims:
-               np.sum(t * direction(x, y, shape, axis, ddof, keepdims), axis=axis, keepdims=keepdims))  # fmt: skip
+@reduction(lambda y, x, shape, axis, ddof, keepdims: direction(x, y, shape, axis, ddof, keepdims))
 def std(x, /, axis=None, ddof=0, keepdims=False):
     """Standard deviation over axes, y = √var; dy/dx = (x − x̄)/((n − ddof)·y), 0 where y = 0."""
     return np.std(x, axis=axis, ddof=ddof, keepdims=keepdims)
@@ -123,8 +111,7 @@ def shares(x: Any, y: Any, axis: Any, keepdims: bool) -> Any:
     return e / (total + np.equal(total, 0))
 
 
-@primitive(vjp=lambda g, y, x, axis, keepdims: kept(g, axis, keepdims) * shares(x, y, axis, keepdims),
-           jvp=lambda t, y, x, axis, keepdims: np.sum(t * shares(x, y, axis, keepdims), axis=axis, keepdims=keepdims))  # fmt: skip
+@reduction(lambda y, x, axis, keepdims: shares(x, y, axis, keepdims))
 def logsumexp(x, /, axis=None, keepdims=False):
     """y = ln Σ eˣ without overflow; dy/dx = eˣ⁻ʸ. Of −inf alone, −inf with gradient 0."""
     top = finite(np.max(x, axis=axis, keepdims=True))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from itertools import pairwise
 from typing import Any
 
 import numpy
@@ -109,7 +110,7 @@ _joined = concatenate
 
 
 @composite("concat", method=False)
-def concatenate(arrays: Sequence[Any], axis: int | None = 0) -> Any:  # noqa: F811
+def concatenate(arrays: Sequence[Any], axis: int | None = 0) -> Any:
     """Arrays joined along an axis (flattened first if None).
 
     >>> import autograd as ag
@@ -196,7 +197,7 @@ def split(x: Any, indices_or_sections: Any, axis: int = 0) -> list[Any]:
     else:
         cuts = [0, *(int(i) for i in indices_or_sections), n]
     before = (slice(None),) * (axis % x.ndim)
-    return [x[(*before, slice(a, b))] for a, b in zip(cuts[:-1], cuts[1:], strict=True)]
+    return [x[(*before, slice(a, b))] for a, b in pairwise(cuts)]
 
 
 @composite()
@@ -220,7 +221,7 @@ def repeat(x, /, repeats, axis=None):
     return np.repeat(x, repeats, axis)
 
 
-def gathered(g: Any, shape: tuple[int, ...], repeats: Any, axis: int | None) -> Any:
+def gathered(g: Any, shape: tuple[int, ...], repeats: Any, axis: Any) -> Any:
     """Gradients of copies added up where they came from."""
     flat = axis is None
     n = 1
