@@ -1,4 +1,4 @@
-"""Declaring an op: what follows from one paragraph, and which mistakes are found when it is declared or used."""
+"""Declaring an op: what follows from one paragraph, and which mistakes are found at once."""
 
 from __future__ import annotations
 
