@@ -31,8 +31,9 @@ class Generator:
         return self
 
     def uniform(self, low: float = 0.0, high: float = 1.0, size: Any = None, dtype: Any = None) -> Any:
-        """Numbers uniform on [low, high)."""
-        return self._cast(self._numpy.uniform(low, high, size), dtype)
+        """Numbers uniform on [low, high), in float32 too, where the largest would round up to high."""
+        x = self._cast(self._numpy.uniform(low, high, size), dtype)
+        return numpy.where(x < high, x, numpy.nextafter(x, x.dtype.type(low))) if low < high else x
 
     def normal(self, loc: float = 0.0, scale: float = 1.0, size: Any = None, dtype: Any = None) -> Any:
         """Normal numbers of the given mean and standard deviation."""
@@ -67,6 +68,8 @@ class Generator:
         """Go on from a position that `get_state` gave."""
         try:
             as_words = {k: numpy.array(state[k], numpy.uint64) for k in ("counter", "key", "buffer")}
+            if [w.shape for w in as_words.values()] != [(4,), (2,), (4,)] or not 0 <= int(state["buffer_pos"]) <= 4:
+                raise ValueError("words are missing")
             fresh = numpy.random.Philox(0)
             position: Any = {
                 "bit_generator": "Philox",
