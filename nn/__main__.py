@@ -6,6 +6,7 @@ import argparse
 import os
 import sys
 from collections.abc import Sequence
+from itertools import pairwise
 from pathlib import Path
 from time import perf_counter
 from typing import Any
@@ -25,6 +26,7 @@ from nn.training import Trainer
 from nn.training import predict as outputs_of
 
 VALIDATION_SEED = 1
+MAX_PARAMETERS = 200_000_000
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -76,6 +78,12 @@ def train(options: argparse.Namespace) -> int:
 
 
 def _configure(table: Table, rest: Any, options: argparse.Namespace) -> Config:
+    sizes = [len(table.feature_names), *options.hidden, len(table.class_names or [0])]
+    weights = sum((a + 1) * b for a, b in pairwise(sizes))
+    if weights > MAX_PARAMETERS:
+        raise ArgumentError(
+            f"this network has {weights:,} parameters; at most {MAX_PARAMETERS:,} are allowed. Make --hidden smaller."
+        )
     features = table.features[rest]
     targets = None if table.class_names else Scaling.of(table.targets[rest][:, None])
     names = ("optimizer", "lr", "epochs", "batch_size", "seed", "weight_decay", "label_smoothing", "validation")

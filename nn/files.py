@@ -8,7 +8,6 @@ from __future__ import annotations
 import hashlib
 import json
 import os
-import secrets
 from collections.abc import Callable, Iterable, Mapping
 from math import prod
 from pathlib import Path
@@ -151,7 +150,7 @@ def write_atomically(path: str | os.PathLike[str], content: bytes | str) -> None
         except FileNotFoundError:
             mode = None
         folder, name = os.path.split(target)
-        beside = os.path.join(folder, f".{name[:100]}.{secrets.token_hex(6)}.tmp")
+        beside = os.path.join(folder, f".{name[:100]}.{os.urandom(6).hex()}.tmp")
         number = os.open(beside, os.O_WRONLY | os.O_CREAT | os.O_EXCL | getattr(os, "O_BINARY", 0), 0o666)
         try:
             with os.fdopen(number, "wb") as file:

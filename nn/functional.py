@@ -95,7 +95,7 @@ def leaky_relu(x: Any, negative_slope: float = 0.01) -> Tensor:
 def _shifted(x: Tensor, axis: int) -> Tensor:
     """x minus its largest element along an axis, as a constant: what makes exponentials safe. A maximum of −inf stays."""
     top = ag.max(x.detach(), axis=axis, keepdims=True)
-    return x - ag.where(ag.isfinite(top), top, 0)
+    return x - ag.maximum(top, np.finfo(x.dtype).min)
 
 
 def softmax(x: Any, axis: int = -1) -> Tensor:
@@ -149,7 +149,7 @@ def binary_cross_entropy(x: Any, target: Any, weight: Any = None, reduction: str
     )
     _in_unit_interval("binary_cross_entropy", "target", target, "Targets are 0, 1, or probabilities.")
     loss = -(target * _safe_log(x) + (1 - target) * _safe_log(1 - x))
-    return _reduce(loss if weight is None else loss * weight, reduction)
+    return _reduce(loss if weight is None else loss * _like(weight, x), reduction)
 
 
 def _safe_log(p: Tensor) -> Tensor:
@@ -171,8 +171,8 @@ def binary_cross_entropy_with_logits(x: Any, target: Any, weight: Any = None, po
     x, target = _same_shape("binary_cross_entropy_with_logits", x, target)
     _in_unit_interval("binary_cross_entropy_with_logits", "target", target, "Targets are 0, 1, or probabilities.")
     positive = target * ag.softplus(-x)
-    loss = (positive if pos_weight is None else positive * pos_weight) + (1 - target) * ag.softplus(x)
-    return _reduce(loss if weight is None else loss * weight, reduction)
+    loss = (positive if pos_weight is None else positive * _like(pos_weight, x)) + (1 - target) * ag.softplus(x)
+    return _reduce(loss if weight is None else loss * _like(weight, x), reduction)
 
 
 def cross_entropy(x: Any, target: Any, weight: Any = None, ignore_index: int = -100, reduction: str = "mean",
@@ -204,6 +204,7 @@ def cross_entropy(x: Any, target: Any, weight: Any = None, ignore_index: int = -
     z = _shifted(x, axis)
     if soft:
         classes = x.shape[axis]
+        target = _like(target, x)
         target = target if label_smoothing == 0 else target * (1 - label_smoothing) + label_smoothing / classes
         scaled = target if weight is None else target * weight
         loss = ag.sum(scaled * (ag.logsumexp(z, axis=axis, keepdims=True) - z), axis=axis)
@@ -266,13 +267,24 @@ def _mean_of_kept(loss: Tensor, kept: Any, share: Any, axis: int, reduction: str
 
 def _same_shape(name: str, x: Any, target: Any) -> tuple[Tensor, Tensor]:
     x = _tensor(x)
-    target = target if isinstance(target, Tensor) else Tensor(target, dtype=x.dtype)
+    target = _like(target, x)
     if x.shape != target.shape:
         raise ShapeError(
             f"{name}: the prediction has shape {x.shape} and the target {target.shape}; they must be equal, since "
             f"broadcasting would compare each with each. Reshape one: target.reshape({x.shape}). ({user_line()})"
         )
-    return x, target if target.dtype.kind in "fc" else target.astype(x.dtype)
+    return x, target
+
+
+def _like(values: Any, x: Tensor) -> Tensor:
+    """Targets or weights in the dtype of the prediction, so that float64 data does not widen a float32 network."""
+    values = values if isinstance(values, Tensor) else _given(np.asarray(values))
+    return values if values.dtype == x.dtype or values.dtype.kind == "c" else values.astype(x.dtype)
+
+
+def _given(target: Any) -> Tensor:
+    """An array of targets as a Tensor: a copy, since backward reads it again; but jit has to see the caller's own."""
+    return Tensor(target) if concrete(target) is not None else ag.from_numpy(target)
 
 
 def _in_unit_interval(name: str, what: str, x: Any, hint: str) -> None:
@@ -295,7 +307,7 @@ def _class_axis(name: str, x: Tensor) -> int:
 def _class_weight(name: str, x: Tensor, axis: int, weight: Any) -> Any:
     if weight is None:
         return None
-    weight = weight if isinstance(weight, Tensor) else Tensor(weight, dtype=x.dtype)
+    weight = _like(weight, x)
     if weight.shape != (x.shape[axis],):
         raise ShapeError(
             f"{name}: weight has shape {weight.shape}, and there are {x.shape[axis]} classes: give one for "
@@ -308,7 +320,7 @@ def _classes(name: str, x: Tensor, target: Any, axis: int, ignore_index: int) ->
     """Checked class indices of shape (N, 1, …), and which of them count (None: all)."""
     if not isinstance(target, Tensor):
         given = np.asarray(target)
-        target = Tensor(given) if given.size or given.dtype.kind in "iu" else Tensor(given.astype(np.int64))
+        target = _given(given if given.size or given.dtype.kind in "iu" else given.astype(np.int64))
     classes, batch = x.shape[axis], x.shape[:axis] + x.shape[axis + 1 :]
     values = concrete(target)
     if target.dtype.kind not in "iu":
@@ -322,19 +334,22 @@ def _classes(name: str, x: Tensor, target: Any, axis: int, ignore_index: int) ->
             f"{name}: scores of shape {x.shape} need targets of shape {batch}, one class index for each; got "
             f"{target.shape}. ({user_line()})"
         )
-    kept: Any = target != ignore_index
-    if values is not None:
-        if values.size and (values.min() < 0 or values.max() >= classes):
+    kept: Any = None
+    if values is None:
+        kept = target != ignore_index
+    else:
+        outside = values.size and (values.min() < 0 or values.max() >= classes)
+        if outside:
             wrong = ((values < 0) | (values >= classes)) & (values != ignore_index)
             if wrong.any():
                 at = np.unravel_index(int(wrong.argmax()), values.shape)
                 place: Any = tuple(int(i) for i in at)
                 raise IndexingError(
-                    f"{name}: target {values[at]} at position {place[0] if len(place) == 1 else place} is not "
-                    "a class: there are "
-                    f"{classes} classes, 0 to {classes - 1}. Number the classes from 0, or set ignore_index. ({user_line()})"
+                    f"{name}: target {values[at]} at position {place[0] if len(place) == 1 else place} is not a class: "
+                    f"there are {classes} classes, 0 to {classes - 1}. "
+                    f"Number the classes from 0, or set ignore_index. ({user_line()})"
                 )
-        if bool(concrete(kept).all()):  # type: ignore[union-attr]
-            kept = None
+        if (outside or 0 <= ignore_index < classes) and (values == ignore_index).any():
+            kept = target != ignore_index
     index = target if kept is None else ag.where(kept, target, 0)
     return None if kept is None else ag.expand_dims(kept, axis), ag.expand_dims(index, axis)

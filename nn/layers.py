@@ -40,8 +40,9 @@ class Linear(Module):
 
     def __init__(self, in_features: int, out_features: int, bias: bool = True, dtype: Any = None, generator: Any = None):
         self.in_features, self.out_features = _size("in_features", in_features), _size("out_features", out_features)
-        self.weight = Parameter(np.zeros((out_features, in_features)), dtype=dtype)
-        self.bias = Parameter(np.zeros(out_features), dtype=dtype) if bias else None
+        dtype = ag.get_default_dtype() if dtype is None else dtype
+        self.weight = Parameter(np.zeros((out_features, in_features), dtype), dtype=dtype)
+        self.bias = Parameter(np.zeros(out_features, dtype), dtype=dtype) if bias else None
         self.reset_parameters(generator)
 
     def reset_parameters(self, generator: Any = None) -> None:

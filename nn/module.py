@@ -20,11 +20,13 @@ MAX_LINES = 400  # of a repr
 
 
 def concrete(x: Any) -> np.ndarray[Any, Any] | None:
-    """The values of an array or Tensor, or None where there are none yet: while `jit` records.
+    """The values of an array or Tensor; None while `jit` records, since another call may come with others.
 
     >>> concrete(ag.Tensor([1.0]))
     array([1.], dtype=float32)
     """
+    if ag.tape.mode.capture is not None:
+        return None
     data = x.data if isinstance(x, ag.Tensor) else x
     return data if isinstance(data, np.ndarray) else None
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from difflib import get_close_matches
 
 __all__ = ["nearest"]
 
@@ -14,6 +13,8 @@ def nearest(name: str, known: Iterable[str]) -> str:
     >>> nearest("digts", ["digits", "iris"])
     ", did you mean 'digits'?"
     """
+    from difflib import get_close_matches
+
     by_lower = {k.lower(): k for k in known}
     found = [repr(by_lower[k])[:80] for k in get_close_matches(name[:100].lower(), by_lower, n=3, cutoff=0.6)]
     return f", did you mean {' or '.join(found)}?" if found else "."
