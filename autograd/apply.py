@@ -143,6 +143,9 @@ def apply(op: Op, arguments: Sequence[Any], settings: dict[str, Any] = EMPTY) ->
     if not wanted:
         return _viewed(op, arguments, settings, Tensor._wrap(y))
     plan = op.plan(wanted, len(nodes))
+    if mode.capture is None and None in nodes:
+        arguments = [x.copy() if a is x and type(x) is ndarray else a for a, x in zip(arguments, arrays, strict=True)]
+        arrays = [a if type(a) is ndarray else x for a, x in zip(arguments, arrays, strict=True)]
     consts = {i: a for i, (a, n) in enumerate(zip(arguments, nodes, strict=True)) if n is None}
     out = record(plan, nodes, plan.save(*arrays, y), y, settings, consts or None)
     return _viewed(op, arguments, settings, out)
@@ -213,6 +216,7 @@ def _binary(op: Op) -> Call:
     forward = op.forward()
     both, left, right = op.plan((0, 1), 2), op.plan((0,), 2), op.plan((1,), 2)
     save_both, save_left, save_right = both.save, left.save, right.save
+    keeps_right, keeps_left = op.arrays[1] in left.saved, op.arrays[0] in right.saved
 
     def call(a: Any, b: Any, /) -> Any:
         if not mode.plain:
@@ -234,8 +238,12 @@ def _binary(op: Op) -> Call:
         if above is None:
             if beside is None:
                 return Tensor._wrap(y)
+            if keeps_left and a is x and type(x) is ndarray:
+                a = x = x.copy()  # the user's own array, which may change before backward
             return record(right, (None, beside), save_right(x, z, y), y, EMPTY, {0: a})
         if beside is None:
+            if keeps_right and b is z and type(z) is ndarray:
+                b = z = z.copy()
             return record(left, (above, None), save_left(x, z, y), y, EMPTY, {1: b})
         return record(both, (above, beside), save_both(x, z, y), y)
 
@@ -244,8 +252,16 @@ def _binary(op: Op) -> Call:
 
 def _general(op: Op) -> Call:
     count, names, defaults = len(op.arrays), tuple(op.settings), op.settings
+    single = count == 1 and not op.variadic and op.kind != "constant"
+    plan = op.plan((0,), 1) if single else None
+    needed = sum(default is REQUIRED for default in defaults.values())
 
     def call(*args: Any, **given: Any) -> Any:
+        if plan is not None and mode.plain and args and isinstance(args[0], Tensor) and args[0]._node is not None:
+            rest = args[1:]
+            settings = {**defaults, **dict(zip(names, rest, strict=False)), **given} if rest or given else defaults
+            if len(settings) == len(defaults) and len(rest) + len(given) >= needed and len(rest) <= len(names):
+                return _recorded(op, plan, args[0], settings)
         if op.variadic:
             if not args:
                 raise ArgumentError(f"{op.name} takes a sequence of arrays. ({user_line()})")
@@ -269,6 +285,21 @@ def _general(op: Op) -> Call:
         return apply(op, arrays, settings)
 
     return call
+
+
+def _recorded(op: Op, plan: Plan, x: Tensor, settings: dict[str, Any]) -> Tensor:
+    """`apply` for the usual case: one tensor that requires a gradient, and known settings."""
+    if any(v is REQUIRED for v in settings.values()):
+        return apply(op, (x,), settings)  # type: ignore[no-any-return]
+    array = x._data
+    try:
+        y = op.forward()(array, **settings)
+    except Exception as error:
+        y = failed(op, (array,), settings, error)
+    if type(y) is not ndarray:
+        y = numpy.asarray(y)
+    out = record(plan, (x._node,), plan.save(array, y), y, settings)
+    return _viewed(op, (x,), settings, out) if op.view else out
 
 
 def _unknown(op: Op, settings: dict[str, Any]) -> dict[str, Any]:

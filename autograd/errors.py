@@ -5,10 +5,13 @@ Every message says what happened (with names, shapes and values), where in the u
 
 from __future__ import annotations
 
+import copy
 import sys
 from functools import cache
 from pathlib import Path
 from types import CodeType, FrameType
+
+import numpy
 
 __all__ = [
     "ArgumentError", "AutogradError", "AxisError", "DTypeError", "FileError", "FormatError", "GraphError",
@@ -17,7 +20,15 @@ __all__ = [
 
 
 class AutogradError(Exception):
-    """The base of every error that this library raises on purpose."""
+    """The base of every error that this library raises on purpose; its text ends with the user's line."""
+
+    def __init__(self, *args: object):
+        super().__init__(*args)
+        self.where = user_line()
+
+    def __str__(self) -> str:
+        text = super().__str__()
+        return text if self.where in text else f"{text} ({self.where})"
 
 
 class ShapeError(AutogradError, ValueError):
@@ -64,7 +75,12 @@ class NotFoundError(AutogradError, ValueError):
     """A name that nothing answers to; the message carries the nearest names."""
 
 
-_ROOTS = tuple(str(Path(__file__).parent.parent / package) + "/" for package in ("autograd", "nn", "optim"))
+_HOME = Path(__file__).parent.parent
+_ROOTS = (
+    *(f"{_HOME / package}/" for package in ("autograd", "nn", "optim")),
+    f"{Path(numpy.__file__).parent}/",  # NumPy calls back into us: its lines say nothing to the user
+    copy.__file__,
+)
 
 
 @cache
@@ -91,11 +107,20 @@ def line_of(code: CodeType | None, instruction: int) -> str | None:
     return f"{Path(code.co_filename).name}:{line}"
 
 
+Place = tuple[CodeType | None, int]
+"""A line as a code object and an instruction offset: cheap to take down, made into text only for a message."""
+
+
+def user_place() -> Place:
+    """The innermost place outside the library."""
+    frame = user_frame(sys._getframe(1))
+    return (None, 0) if frame is None else (frame.f_code, frame.f_lasti)
+
+
 def user_line() -> str:
     """``file.py:12`` of the innermost line outside the library, for use in messages.
 
     >>> user_line().startswith("<doctest")
     True
     """
-    frame = user_frame(sys._getframe(1))
-    return "your code" if frame is None else line_of(frame.f_code, frame.f_lasti) or "your code"
+    return line_of(*user_place()) or "your code"

@@ -14,7 +14,7 @@ from weakref import ref
 import numpy
 
 from autograd.apply import apply, operand, record
-from autograd.errors import ArgumentError, AutogradError, DTypeError, GraphError, ShapeError, user_line
+from autograd.errors import ArgumentError, AutogradError, DTypeError, GraphError, ShapeError, user_line, user_place
 from autograd.rule import OPS, Op
 from autograd.tape import Leaf, mode, writes
 from autograd.tensor import Tensor, wrap
@@ -56,7 +56,7 @@ def assign(target: Tensor, index: Any, value: Any) -> None:
     if getattr(source, "dtype", None) is not None and source.dtype.kind == "c" and target.dtype.kind != "c":
         raise DTypeError(f"writing complex values into {target.dtype} would lose the imaginary part. ({user_line()})")
     if mode.capture is not None:
-        mode.capture.write(target, root, path, index, source)
+        mode.capture.write(target, root, path, index, source, mode.record and not (root._node is None and above is None))
         return
     array = target._data
     if not array.flags.writeable:
@@ -69,7 +69,7 @@ def assign(target: Tensor, index: Any, value: Any) -> None:
         if isinstance(error, AutogradError):
             raise
         raise _worded(error, target, source, index) from None
-    writes.note(array, user_line())
+    writes.note(array, user_place())
     if not mode.record or (root._node is None and above is None):
         return
     write = OPS["write"]

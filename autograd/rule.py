@@ -46,6 +46,29 @@ def _instruction(function: Rule) -> Rule:
     return function
 
 
+def _reducer(ufunc: Any) -> Rule:
+    """A reduction without the two Python calls that NumPy's own function puts around it."""
+
+    def reduce(x: Any, axis: Any = None, keepdims: bool = False) -> Any:
+        return ufunc.reduce(x, axis=axis, keepdims=keepdims)
+
+    return reduce
+
+
+for _name, _ufunc in (("sum", numpy.add), ("prod", numpy.multiply), ("max", numpy.maximum), ("min", numpy.minimum)):
+    setattr(np, _name, _reducer(_ufunc))
+
+
+@_instruction
+def broadcast_to(x: Any, shape: tuple[int, ...]) -> Any:
+    """x repeated; a small result is filled in, which is ten times faster than making NumPy's view."""
+    if x.ndim or (n := numpy.prod(shape, dtype=int) if len(shape) > 1 else (*shape, 1)[0]) > 4096:
+        return numpy.broadcast_to(x, shape)
+    y = numpy.empty(shape, x.dtype)
+    y.fill(x) if n else None
+    return y
+
+
 @_instruction
 def strong_multiply(c: Any, d: Any) -> Any:
     """c·d, and 0 where c is 0: a second look is taken only when something is not finite."""
@@ -398,7 +421,7 @@ def linear(*transposes: Rule | None, label: str | None = None, operator: str | N
 
 
 def reduction(partial: Rule, *, label: str | None = None) -> Callable[[Rule], Rule]:
-    """Declare a reduction of one array over ``axis`` (with ``keepdims``) by d = dy/dx for each element: vjp = g·d, jvp = Σ t·d."""
+    """Declare a reduction of one array over ``axis`` (with ``keepdims``) by d = dy/dx, per element: vjp = g·d, jvp = Σ t·d."""
     return _declare("reduction", vjps=(partial,), label=label, operator=None, strong=False, view=False)
 
 

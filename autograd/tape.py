@@ -22,7 +22,7 @@ from weakref import ref
 
 import numpy
 
-from autograd.errors import DTypeError, GraphError, ShapeError, line_of
+from autograd.errors import AutogradError, DTypeError, GraphError, Place, ShapeError, line_of
 from autograd.rule import Op, Plan, np
 
 if TYPE_CHECKING:
@@ -146,7 +146,7 @@ class Writes:
 
     def __init__(self) -> None:
         self.last = 0
-        self._of: dict[int, tuple[ref[Any], int, int, str]] = {}
+        self._of: dict[int, tuple[ref[Any], int, int, Place | str]] = {}
 
     @staticmethod
     def owner(array: ndarray[Any, Any]) -> ndarray[Any, Any]:
@@ -155,7 +155,7 @@ class Writes:
             array = array.base
         return array
 
-    def note(self, array: ndarray[Any, Any], where: str) -> None:
+    def note(self, array: ndarray[Any, Any], where: Place | str) -> None:
         """Take down that the storage of `array` is being written."""
         owner = self.owner(array)
         key = id(owner)
@@ -189,9 +189,13 @@ class Writes:
                     which = "its output" if name == "y" else f"its input {name!r}"
                     raise GraphError(
                         f"a value that backward needs was changed in place: {node.describe()} saved {which}, of shape "
-                        f"{value.shape}, and it was written at {entry[3]}. Write to a copy instead, or change the value "
+                        f"{value.shape}, and it was written at {_worded(entry[3])}. Write to a copy instead, or change the value "
                         f"before it is used, or after backward()."
                     )
+
+
+def _worded(where: Place | str) -> str:
+    return where if isinstance(where, str) else line_of(*where) or "an unknown line"
 
 
 writes = Writes()
@@ -260,7 +264,7 @@ class Walk:
         with numpy.errstate(all="ignore"):
             while heap:
                 at = -heappop(heap)
-                node = waiting.pop(at)
+                node = waiting[at]
                 g = gradient.pop(at)
                 if node.extra is not None:
                     g = self._extras(node, g)
@@ -283,12 +287,15 @@ class Walk:
                 inputs = node.inputs
                 for i, pull in steps:
                     below = inputs[i]
-                    c = g if pull is None else pull(g, saved, node)
+                    c = None
                     try:
+                        c = g if pull is None else pull(g, saved, node)
                         if c.shape != below.shape or c.dtype is not below.dtype:  # type: ignore[union-attr]
                             c = fit(c, below)  # type: ignore[arg-type]
-                    except (AttributeError, ShapeError):
-                        raise _misfit(node, i, c) from None
+                    except (AttributeError, TypeError, ValueError) as error:
+                        if isinstance(error, AutogradError) and not isinstance(error, ShapeError):
+                            raise
+                        raise _misfit(node, i, c, error) from error
                     t = below.tick  # type: ignore[union-attr]
                     if t in gradient:
                         gradient[t] = gradient[t] + c
@@ -298,7 +305,9 @@ class Walk:
                         heappush(heap, -t)
                     if mode.anomaly:
                         _hunt(node, i, c)
-                if self.free:
+        if self.free:  # only now: after an error the graph is as it was, and backward can be tried again
+            for node in waiting.values():
+                if node.inputs:
                     node.saved = node.consts = None
         return self.kept
 
@@ -346,10 +355,11 @@ def _freed(node: Node) -> GraphError:
     )
 
 
-def _misfit(node: Node, i: int, c: Any) -> ShapeError:
-    got = f"shape {c.shape}" if hasattr(c, "shape") else f"{type(c).__name__} {c!r:.40}"
+def _misfit(node: Node, i: int, c: Any, error: Exception) -> ShapeError:
+    """A derivative rule that raised, or returned what is no gradient, named with its op and line."""
+    got = f"returned shape {c.shape}" if hasattr(c, "shape") else f"failed ({error})" if c is None else f"returned {type(c).__name__} {c!r:.40}"
     wanted = node.inputs[i].shape  # type: ignore[union-attr]
-    return ShapeError(f"the derivative rule of {node.describe()} returned {got} for input {i}, which has shape {wanted}.")
+    return ShapeError(f"the derivative rule of {node.describe()} {got} for input {i}, which has shape {wanted}.")
 
 
 def _hunt(node: Node, i: int, c: Any) -> None:
@@ -438,6 +448,8 @@ def pushforward(outputs: Sequence[Tensor], inputs: Sequence[Tensor], tangents: S
                     if c.shape != node.shape:
                         c = _broadcast(c, node.shape)
                     total = c if total is None else total + c
+            if total.dtype.kind == "c" and node.dtype.kind != "c":
+                total = total.real
             carried[node] = total if total.dtype == node.dtype else total.astype(node.dtype)
     return [carried.get(t._node) if t._node is not None else None for t in outputs]
 
@@ -458,6 +470,8 @@ def _seed(root: Tensor, seed: Any, create_graph: bool) -> Any:
         array: Any = np.ones(node.shape, node.dtype) if mode.capture is None else mode.capture.ones(node.shape, node.dtype)
     else:
         array = seed._data if isinstance(seed, Tensor) else numpy.asarray(operand(seed))
+        if mode.capture is not None:
+            array = mode.capture.lift(seed, array)
         if array.shape != node.shape:
             raise ShapeError(f"the seed has shape {array.shape}, and the tensor {node.shape}: they must be equal.")
         if array.dtype != node.dtype:
@@ -489,7 +503,7 @@ def backward(root: Tensor, gradient: Any = None, *, retain_graph: bool = False, 
         if isinstance(g, Tensor):
             new = g if old is None else old + g
         elif old is not None:
-            new = wrap(old._data + g)
+            new = wrap(numpy.asarray(old._data + g))
         elif type(g) is ndarray and g.base is None and getrefcount(g) == 2 and g is not seed:
             new = wrap(g)  # nobody else holds this array: no copy
         elif isinstance(g, ndarray | numpy.generic):

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any, ClassVar
 import numpy
 
 from autograd import tape
-from autograd.errors import ArgumentError, DTypeError, GraphError, ShapeError, UnsupportedError, user_line
+from autograd.errors import ArgumentError, DTypeError, GraphError, ShapeError, UnsupportedError, user_line, user_place
 from autograd.tape import Extra, Leaf, Node, writes
 
 __all__ = ["Tensor", "from_numpy", "get_default_dtype", "set_default_dtype", "wrap"]
@@ -141,7 +141,7 @@ class Tensor:
         if isinstance(self._node, Node) and not isinstance(self._node, Leaf):
             raise GraphError("assigning .data of a computed tensor would disconnect it from its graph. Use a new tensor.")
         array = value._data if isinstance(value, Tensor) else numpy.asarray(value, dtype=self._data.dtype)
-        writes.note(self._data, user_line())
+        writes.note(self._data, user_place())
         if isinstance(self._node, Leaf):
             self._node.data, self._node.shape, self._node.dtype = array, array.shape, array.dtype
         self._data = array
@@ -428,7 +428,10 @@ class Tensor:
 
     def astype(self, dtype: Any) -> Tensor:
         """The same values in another dtype; differentiable between float dtypes."""
-        return self.cast(dtype=numpy.dtype(dtype))  # type: ignore[no-any-return]
+        target = numpy.dtype(dtype)
+        if self.dtype.kind == "c" and target.kind != "c":
+            raise DTypeError(f"as {target}, a complex tensor would lose its imaginary part. Take .real first. ({user_line()})")
+        return self.cast(dtype=target)  # type: ignore[no-any-return]
 
     def _repr_svg_(self) -> str | None:
         if self._node is None or isinstance(self._node, Leaf):

@@ -7,6 +7,8 @@ import copy
 import gc
 import itertools
 import math
+import pickle
+import signal
 import sys
 import threading
 import weakref
@@ -71,10 +73,13 @@ REFUSED: list[tuple[str, Callable[[], Any], type[Exception], str]] = [
     ("2 too large an integer", lambda: ag.Tensor(2**70), TypeError, ""),
     ("3 string", lambda: ag.Tensor("1.0"), TypeError, "str"),
     ("3 strings", lambda: ag.Tensor(["1.0"]), TypeError, "<U3"),
+    ("4 masked", lambda: ag.Tensor(np.ma.masked_array([1.0], [True])), TypeError, "filled"),
     ("4 masked operand", lambda: leaf() * np.ma.masked_array(x3, i3 > 1), TypeError, "filled"),
     ("5 integer", lambda: ag.Tensor([1, 2], requires_grad=True), TypeError, r"int64.*1\.0"),
     ("5 bool", lambda: ag.Tensor([True], requires_grad=True), TypeError, "bool"),
+    ("6 complex to float", lambda: ag.Tensor([1 + 2j], dtype=float), TypeError, "imaginary"),
     ("6 complex into float", lambda: ag.Tensor(x3).copy_(x3 * 1j), TypeError, "imaginary"),
+    ("6 complex astype", lambda: ag.Tensor(x3 * 1j).astype(float), TypeError, "imaginary|real"),
     ("11 max of empty", lambda: leaf([]).max(), ValueError, "max"),
     ("11 argmax of empty", lambda: ag.Tensor([]).argmax(), ValueError, "argmax"),
     ("14 negative dimension", lambda: ag.broadcast_to(leaf(), (-1, 3)), ValueError, "broadcast_to"),
@@ -130,12 +135,26 @@ REFUSED: list[tuple[str, Callable[[], Any], type[Exception], str]] = [
     ("38 no derivative", lambda: np.spacing(leaf()), TypeError, r"np\.spacing.*detach"),
     ("38 nearest", lambda: np.nanmean(leaf()), TypeError, r"np\.nanmean.*np\.mean"),
     ("39 no seed", lambda: (leaf() * 2).backward(), RuntimeError, r"seed.*sum\(\)"),
+    ("40 seed shape", lambda: (leaf() * 2).backward(np.ones(2)), ValueError, r"\(2,\).*\(3,\)"),
+    ("40 seed dtype", lambda: (leaf() * 2).backward(x3 * 1j), TypeError, "complex"),
+    ("40 seed strings", lambda: (leaf() * 2).backward(["a", "b", "c"]), TypeError, "<U1"),
     ("41 second backward", lambda: used_up().backward(), RuntimeError, "retain_graph"),
+    ("42 no graph", lambda: ag.Tensor(1.0).backward(), RuntimeError, "requires_grad"),
+    ("42 detached", lambda: (leaf() * 2).sum().detach().backward(), RuntimeError, "requires_grad"),
     ("43 changed", lambda: written_after_use().backward(), RuntimeError, rf"'?power.*{FILE}:\d+.*{FILE}:\d+"),
     ("44 leaf +=", lambda: leaf().__iadd__(1.0), RuntimeError, "no_grad"),
     ("44 leaf [0] =", lambda: leaf().__setitem__(0, 1.0), RuntimeError, "no_grad"),
     ("44 leaf copy_", lambda: leaf().copy_(x3), RuntimeError, "no_grad"),
     ("44 view of a leaf", lambda: leaf()[:2].__setitem__(0, 1.0), RuntimeError, "no_grad"),
+    ("45 pickle of a graph", lambda: pickle.dumps(leaf() * 2), RuntimeError, r"detach\(\)"),
+    (
+        "a gradient that does not fit",
+        lambda: setattr(leaf(), "grad", np.ones(2)),
+        ValueError,
+        r"\(2,\).*\(3,\)",
+    ),
+    ("len of 0-d", lambda: len(leaf(1.0)), TypeError, "0-d"),
+    ("iteration over 0-d", lambda: list(leaf(1.0)), TypeError, "0-d"),
     ("split unevenly", lambda: ag.split(leaf(), 2), ValueError, "split"),
     ("broadcast_to", lambda: ag.broadcast_to(leaf(), (2, 2)), ValueError, r"\(3,\)"),
     ("squeeze", lambda: leaf(x23).squeeze(0), ValueError, "squeeze"),
@@ -229,12 +248,33 @@ def test_12_a_tensor_does_not_follow_its_source() -> None:
     assert t.grad is not None and t.grad.data.tolist() == [2, 2, 2]
 
 
+def test_12_a_constant_that_changes_is_never_silent() -> None:
+    t, c = leaf(), np.ones(3)
+    loss = (t * c).sum()
+    c[:] = 7
+    try:
+        loss.backward()
+    except GraphError:
+        return
+    assert t.grad is not None and t.grad.data.tolist() == [1, 1, 1]
+
+
 def test_15_an_allocation_too_large_leaves_the_engine_usable() -> None:
     t = leaf(np.ones((1, 10)))
     with pytest.raises(MemoryError):
         ag.broadcast_to(t, (2**45, 10)) + 1.0
     (t * 2).sum().backward()
     assert t.grad is not None and (t.grad.data == 2).all()
+
+
+def test_12_an_index_or_a_mask_that_changes_is_never_silent() -> None:
+    index, mask = np.array([0, 0, 1]), np.array([True, False, True])
+    t = leaf()
+    loss = t[index].sum() + ag.where(mask, t, 0.0).sum() + t[mask].sum()
+    index[:] = 2
+    mask[:] = False
+    loss.backward()
+    assert t.grad is not None and t.grad.data.tolist() == [4.0, 1.0, 2.0]
 
 
 # ---- operations ---------------------------------------------------------------------------------------
@@ -511,6 +551,19 @@ def bang(*_: Any) -> Any:
     raise Bang
 
 
+def test_47_an_exception_in_a_hook_leaves_everything() -> None:
+    x, w = leaf(), leaf()
+    h = x * w
+    loss = (h**2).sum()
+    handle = h.register_hook(bang)
+    with pytest.raises(Bang):
+        loss.backward()
+    assert x.grad is None and w.grad is None and ag.is_grad_enabled()
+    handle.remove()
+    loss.backward()
+    assert x.grad is not None
+
+
 def test_47_an_exception_in_an_op_leaves_everything() -> None:
     x = leaf()
     with pytest.raises(Bang), ag.no_grad():
@@ -520,6 +573,35 @@ def test_47_an_exception_in_an_op_leaves_everything() -> None:
         x + np.ones(2)
     (x * 2).sum().backward()
     assert x.grad is not None and x.grad.data.tolist() == [2, 2, 2]
+
+
+@pytest.mark.skipif(not hasattr(signal, "setitimer"), reason="needs a timer signal")
+def test_48_an_interrupt_during_backward_leaves_gradients_and_modes() -> None:
+    x = leaf(1.0)
+    x.grad = ag.Tensor(np.array(5.0))
+    y = x
+    for _ in range(20_000):
+        y = y * 1.0
+
+    def interrupt(*_: Any) -> None:
+        raise KeyboardInterrupt
+
+    before = signal.signal(signal.SIGALRM, interrupt)
+    try:
+        for delay in (1e-4, 1e-3, 3e-3):
+            try:
+                signal.setitimer(signal.ITIMER_REAL, delay)
+                y.backward(retain_graph=True)
+                signal.setitimer(signal.ITIMER_REAL, 0)
+                break
+            except KeyboardInterrupt:
+                assert x.grad.item() == 5.0 and ag.is_grad_enabled()
+        else:
+            y.backward()
+    finally:
+        signal.setitimer(signal.ITIMER_REAL, 0)
+        signal.signal(signal.SIGALRM, before)
+    assert x.grad.item() == 6.0
 
 
 def test_49_modes_nest_and_are_local() -> None:
@@ -555,6 +637,13 @@ def test_50_unused_inputs_have_no_gradient() -> None:
     assert unused.grad is None and x.grad is not None
 
 
+def test_51_anomaly_mode_names_op_and_line() -> None:
+    x = leaf([0.0, 1.0])
+    with ag.anomaly_mode(), pytest.raises(GraphError, match=rf"(divide|log|multiply).*{FILE}:\d+"):
+        (x / x).sum().backward()
+    assert x.grad is None
+
+
 counter = itertools.count()
 
 
@@ -570,6 +659,14 @@ def broken_op(partial: Callable[..., Any]) -> Any:
     )
     OPS.pop(name, None)
     return scope[name]
+
+
+@pytest.mark.parametrize("partial", [lambda x: np.ones((2, 2)), lambda x: None, lambda x: np.ones(5)])
+def test_52_a_rule_that_returns_the_wrong_thing_is_named(partial: Callable[..., Any]) -> None:
+    f, x = broken_op(partial), leaf()
+    with pytest.raises(AutogradError, match="broken"):
+        f(x).sum().backward()
+    assert x.grad is None
 
 
 def test_52_a_wrong_dtype_never_reaches_the_gradient() -> None:

@@ -273,7 +273,7 @@ def test_a_saved_value_that_was_changed_is_noticed() -> None:
     with pytest.raises(GraphError) as caught:
         z.sum().backward()
     text = str(caught.value)
-    assert "multiply" in text and text.count("test_inplace.py:") == 2, text
+    assert "multiply" in text and text.count("test_inplace.py:") >= 2, text
     assert x.grad is None
 
 

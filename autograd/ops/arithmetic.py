@@ -82,9 +82,9 @@ def reciprocal(x, /):
     return np.reciprocal(x)
 
 
-@elementwise(lambda x: np.sign(x), operator="|·|")
+@elementwise(lambda x: direction_of(x), operator="|·|")
 def absolute(x, /):
-    """Absolute value, y = |x|; dy/dx = sign x, 0 at 0."""
+    """Absolute value, y = |x|; dy/dx = sign x, 0 at 0; of complex x, x̄/|x|."""
     return np.absolute(x)
 
 
@@ -217,10 +217,43 @@ def relu(x, /):
     return np.maximum(x, 0)
 
 
-@linear(lambda g, shape: np.real(g), label="Re")
+@linear(lambda g: np.real(g), label="Re")
 def real(x, /):
     """Real part."""
     return np.real(x)
+
+
+@linear(lambda g: -1j * g, label="Im")
+def imag(x, /):
+    """Imaginary part; 0 for real x."""
+    return np.imag(x)
+
+
+@linear(lambda g: np.conj(g), label="conj")
+def conj(x, /):
+    """Complex conjugate."""
+    return np.conj(x)
+
+
+def is_complex(x: Any) -> bool:
+    """Whether x, an array, a Tensor or a number on its way through a rule, is complex."""
+    return getattr(getattr(x, "dtype", None), "kind", "f") == "c"
+
+
+def conjugate_of(x: Any) -> Any:
+    """The conjugate, without a pass over x where it is real."""
+    return np.conj(x) if is_complex(x) else x
+
+
+def direction_of(x: Any) -> Any:
+    """x̄/|x|, which is the sign of a real x; 0 at 0."""
+    if not is_complex(x):
+        return np.sign(x)
+    length = np.absolute(x)
+    return np.conj(x) / (length + (length == 0))
+
+
+Tensor.real, Tensor.imag = property(real), property(imag)  # as they are of an ndarray
 
 
 @composite(method=False)

@@ -7,6 +7,7 @@ from typing import Any
 import numpy
 
 from autograd.apply import ROUTES, composite
+from autograd.ops.arithmetic import conjugate_of
 from autograd.rule import kept, linear, np, reduction
 
 
@@ -71,8 +72,8 @@ def prod(x, /, axis=None, keepdims=False):
 
 
 def centred(x: Any, axis: Any) -> Any:
-    """x minus its mean over the axes."""
-    return x - np.mean(x, axis=axis, keepdims=True)
+    """x minus its mean over the axes; conjugated, where that makes a difference."""
+    return conjugate_of(x - np.mean(x, axis=axis, keepdims=True))
 
 
 @reduction(lambda x, shape, axis, ddof: centred(x, axis) * (2 / freedom(shape, axis, ddof)))
