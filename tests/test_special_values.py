@@ -72,9 +72,7 @@ SPECIAL: list[tuple[str, Any, list[Any], Any, list[Any]]] = [
 ]  # fmt: skip
 
 
-@pytest.mark.parametrize(
-    "what, f, arguments, value, grads", [pytest.param(*row, id=row[0]) for row in SPECIAL]
-)
+@pytest.mark.parametrize("what, f, arguments, value, grads", [pytest.param(*row, id=row[0]) for row in SPECIAL])
 def test_special_values(what: str, f: Any, arguments: list[Any], value: Any, grads: list[Any]) -> None:
     xs = [ag.Tensor(a, dtype=float, requires_grad=True) for a in arguments]
     y = f(*xs)
@@ -108,3 +106,22 @@ def test_a_constant_result_has_a_zero_gradient_of_the_right_shape() -> None:
     x = ag.Tensor(np.ones((2, 0)), requires_grad=True)
     y = x @ ag.Tensor(np.ones((0, 3)), requires_grad=True)
     np.testing.assert_array_equal(y.data, np.zeros((2, 3)))
+
+
+def test_imaginary_parts_are_not_lost() -> None:
+    z = ag.Tensor([3 + 4j], requires_grad=True)
+    with pytest.raises(ag.errors.DTypeError, match="imaginary part"):
+        z.astype(float)
+    with pytest.raises(ag.errors.DTypeError, match="imaginary part"):
+        np.astype(z, float)
+    assert (z.real.tolist(), z.imag.tolist(), z.conj().tolist()) == ([3.0], [4.0], [3 - 4j])
+    abs(z).backward()  # x̄/|x|: descent goes along its conjugate, as in JAX and HIPS autograd
+    np.testing.assert_allclose(z.grad.data, [0.6 - 0.8j])
+
+
+def test_real_inputs_of_complex_results_get_real_gradients() -> None:
+    x = ag.Tensor([2.0], dtype=float, requires_grad=True)
+    y = x * (3 + 4j)
+    (y * y.conj()).real.backward()
+    assert x.grad.dtype == float
+    np.testing.assert_allclose(x.grad.data, [2 * 2.0 * 25])
