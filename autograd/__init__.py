@@ -16,12 +16,14 @@ from autograd import apply as _apply
 from autograd import errors, ops, tape
 from autograd.check import check_grads
 from autograd.compiler.jit import jit
+from autograd.memory import keep_freed_memory as _keep_freed_memory
 from autograd.modes import anomaly_mode, enable_grad, is_grad_enabled, no_grad
 from autograd.random import Generator, default_generator, manual_seed
 from autograd.state import State
 from autograd.tensor import Tensor, from_numpy, get_default_dtype, set_default_dtype
 from autograd.value import Value
 
+_keep_freed_memory()
 _functions = _apply.public()
 globals().update(_functions)
 
