@@ -7,6 +7,7 @@ import os
 import sys
 from collections.abc import Sequence
 from itertools import pairwise
+from math import ceil
 from pathlib import Path
 from time import perf_counter
 from typing import Any
@@ -26,6 +27,7 @@ from nn.training import Trainer
 from nn.training import predict as outputs_of
 
 VALIDATION_SEED = 1
+EPOCHS, STEPS = 60, 1_000  # what training takes by default: at least so many of both
 MAX_PARAMETERS = 200_000_000
 
 
@@ -55,6 +57,9 @@ def train(options: argparse.Namespace) -> int:
     """``python -m nn train``."""
     table = load_table(options.data, options.target, options.task)
     rest, test = held_out(table)
+    if options.epochs is None:
+        batches = ceil(len(rest) * (1 - options.validation) / options.batch_size)
+        options.epochs = max(EPOCHS, ceil(STEPS / batches))
     config, generator = _configure(table, rest, options), ag.Generator(options.seed)
     ag.manual_seed(options.seed)
     model = config.model(generator).name_parameters()

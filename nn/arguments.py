@@ -115,7 +115,9 @@ def parser(train: Callable[[Any], int], predict: Callable[[Any], int]) -> argpar
         metavar="RATE",
         help=f"learning rate: the size of a step at the start; it falls to 0 along half a cosine (by optimizer: {rates})",
     )
-    t.add_argument("--epochs", type=_whole(1), default=60, metavar="N", help="passes over the training samples (60)")
+    t.add_argument(
+        "--epochs", type=_whole(1), metavar="N", help="passes over the training samples (60, or what makes 1,000 steps)"
+    )
     t.add_argument("--batch-size", type=_whole(1), default=32, metavar="N", help="samples for each step (32)")
     t.add_argument(
         "--seed",
