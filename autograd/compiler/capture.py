@@ -13,9 +13,10 @@ from typing import Any
 
 import numpy
 
-from autograd.compiler import trace
+from autograd.compiler import compose, trace
 from autograd.compiler.trace import Traced
 from autograd.errors import GraphError, UnsupportedError, user_line
+from autograd.rule import OPS
 from autograd.tape import mode
 from autograd.tensor import Tensor, wrap
 
@@ -94,17 +95,33 @@ class Capture:
 
     # ---- writes -----------------------------------------------------------------------------------------------------
 
-    def write(self, target: Tensor, root: Tensor, path: Any, index: Any, source: Any) -> None:
-        """Take down that a tensor is written; only whole tensors so far."""
-        if path or not (index is ... or index == slice(None)):
-            raise UnsupportedError(f"writing a part of a tensor has no compiled form yet. ({user_line()})")
+    def write(self, target: Tensor, root: Tensor, path: Any, index: Any, source: Any, differentiated: bool) -> None:
+        """Take down that a tensor is written, as a whole or at an index."""
+        if differentiated:
+            raise UnsupportedError(
+                "a write that a gradient flows through has no compiled form yet. Use autograd.where, or concatenate the "
+                f"pieces. ({user_line()})"
+            )
+        computed = isinstance(target._data, Traced)
+        if path or computed and target._data.function in ("reshape", "transpose", "gather"):
+            raise UnsupportedError(f"writing through a view has no compiled form yet: write x[i] = v. ({user_line()})")
         old = self.lift(target, target._data)
         value = source if isinstance(source, Traced) else trace.constant(source)
-        new = trace.broadcast_to(value.astype(old.dtype), old.shape)
-        if isinstance(target._data, Traced):
+        if index is ... or isinstance(index, slice) and index == slice(None):
+            new = trace.broadcast_to(value.astype(old.dtype), old.shape)
+        else:
+            new = compose.write(old, value.astype(old.dtype), ((OPS["getitem"], {"index": index}),))
+        if computed:
             target._data = new
         else:
             self._current[id(target._data)] = new
+
+    def drawn(self) -> UnsupportedError:
+        """The error for a random draw, whose numbers would be the same in every call."""
+        return UnsupportedError(
+            "random numbers have no compiled form yet: draw them outside and pass them to the jitted function, or put "
+            f"the model into eval(). ({user_line()})"
+        )
 
     def assign(self, holder: Any, name: str, value: Any) -> None:
         """Set an attribute for the time of the recording."""

@@ -246,6 +246,8 @@ class Maker:
     def offset(self, s: ast.Subscript) -> Any:
         """The position of an element in its array, counted in elements."""
         word = self.ir.IntType(64)
+        if isinstance(s.slice, ast.Call):  # flat(position)
+            return self.cast(self.value(s.slice.args[0]), numpy.int64)[0]
         shape = self.buffers[s.value.id].shape  # type: ignore[attr-defined]
         parts = s.slice.elts if isinstance(s.slice, ast.Tuple) else [s.slice]
         parts = parts[: len(shape)]  # a 0-d array is written x[0]

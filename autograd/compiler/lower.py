@@ -7,7 +7,6 @@ writes to state come last, so that nothing is changed before everything that cou
 
 from __future__ import annotations
 
-import math
 from typing import Any
 
 import numpy
@@ -19,6 +18,7 @@ from autograd.compiler.trace import REDUCTIONS, Traced
 __all__ = ["Lowered", "lower"]
 
 SMALL_PRODUCT = 64 * 1024  # multiply-adds below which written-out loops beat a call of BLAS
+MADE_WHOLE = ("matmul", "scatter", *REDUCTIONS)  # what is not computed one element at a time
 STRIP = 16  # terms of an inner sum that are written out
 
 
@@ -110,7 +110,7 @@ class Lowered:
         self._inputs()
         late = {new.tick for _, new in program.commits}
         for x in self.instructions:
-            if x.tick not in late and self._needs_memory(x):
+            if (x.tick not in late or x.tick in self.consumers) and self._needs_memory(x):
                 self._step(x, self._allocate(x))
         self._commit()
         self._copy_outputs()
@@ -151,9 +151,11 @@ class Lowered:
     def _needs_memory(self, x: Traced) -> bool:
         if x.tick in self.buffer or x.function == "constant":
             return False
-        if x.function == "matmul" or x.function in REDUCTIONS or x.tick in self.slots:
+        if x.function in MADE_WHOLE or x.tick in self.slots:
             return True
         consumers = self.consumers.get(x.tick, [])
+        if any(y.function == "gather" and y.inputs[0] is x for y in consumers):
+            return True
         if any(y.function == "matmul" for y in consumers):
             return not (x.function == "transpose" and self._resides(x.inputs[0]))
         if any(y.function == "reshape" and not _same_but_ones(x, y) for y in consumers):
@@ -174,6 +176,9 @@ class Lowered:
             source = x.inputs[0]
             loop = self._loop(source.shape, x)
             self._reduce(x, name, loop, self._emit(source, loop.index(), loop))
+        elif x.function == "scatter":
+            loop = self._loop(x.inputs[0].shape, x)
+            self._scatter(x, name, loop)
         else:
             loop = loop or self._loop(x.shape, x)
             loop.stores.append(f"{name}[{', '.join(loop.index()) or '0'}] = {self._emit(x, loop.index(), loop)}")
@@ -207,9 +212,11 @@ class Lowered:
             if y.tick in self.buffer:
                 (straight if same else other).add(y.tick)
             else:
-                moves = y.function in ("broadcast", "reshape", "transpose")
+                moves = y.function in ("broadcast", "reshape", "transpose", "gather")
                 stack.extend((i, same and not moves and i.shape == y.shape) for i in y.inputs if isinstance(i, Traced))
-        shape = x.inputs[0].shape if x.function in REDUCTIONS else x.shape
+        if x.function == "gather":
+            return set(), straight | other
+        shape = x.inputs[0].shape if x.function in MADE_WHOLE else x.shape
         bent = {i for i in straight if self.shapes[i] != shape}
         return straight - bent, other | bent
 
@@ -237,6 +244,13 @@ class Lowered:
         else:
             loop.before.append(f"{name}[...] = {dtype}({start})")
             loop.stores.append(f"{name}[{place}] = {combine.format(f'{name}[{place}]', f'{dtype}({value})')}")
+
+    def _scatter(self, x: Traced, name: str, loop: Loop) -> None:
+        value, place = (self._emit(i, loop.index(), loop) for i in x.inputs)
+        at = self._name()
+        loop.before.append(f"{name}[...] = {_dtype(x)}(0)")
+        loop.stores.append(f"{at} = {place} if {place} >= 0 else 0")
+        loop.stores.append(f"{name}[flat({at})] = {name}[flat({at})] + ({value} if {place} >= 0 else {_dtype(x)}(0))")
 
     def _product(self, x: Traced, name: str) -> list[str]:
         (a, ta), (b, tb) = (self._operand(i) for i in x.inputs)
@@ -280,6 +294,18 @@ class Lowered:
                 loop.body.append(f"{name} = {self.buffer[y.tick]}[{', '.join(at) or '0'}]")
             elif y.function == "constant":
                 loop.names[y.tick, at] = f"{_dtype(y)}({_literal(y.settings['value'].item())})"
+            elif y.function == "reshape" and not _same_but_ones(y.inputs[0], y):
+                loop.names[y.tick, at] = name = self._name()
+                loop.body.append(f"{name} = {self.buffer[y.inputs[0].tick]}[flat({_position(at, y.shape)})]")
+            elif y.function == "gather":
+                place = loop.names.get((y.inputs[1].tick, at))
+                if place is None:
+                    stack.append((y.inputs[1], at))
+                    continue
+                loop.names[y.tick, at] = name = self._name()
+                loop.body.append(f"{name}_at = {place} if {place} >= 0 else int64(0)")
+                read = f"{self.buffer[y.inputs[0].tick]}[flat({name}_at)]"
+                loop.body.append(f"{name} = {read} if {place} >= 0 else {_dtype(y)}(0)")
             else:
                 below = [(i, _index_below(y, i, at)) for i in y.inputs if isinstance(i, Traced)]
                 missing = [key for key in below if (key[0].tick, key[1]) not in loop.names]
@@ -320,7 +346,7 @@ class Lowered:
         first = len(self.steps)
         plans = []
         for state, new in self.program.commits:
-            if self._needs_memory(new) and (new.function == "matmul" or new.function in REDUCTIONS or new.tick in self.slots):
+            if self._needs_memory(new) and (new.function in MADE_WHOLE or new.tick in self.slots):
                 self._step(new, self._allocate(new))
                 first = len(self.steps)
             plans.append((state, new, *(self._reads(new) if new.tick not in self.buffer else ({new.tick}, set()))))
@@ -406,6 +432,14 @@ def _same_but_ones(x: Traced, y: Traced) -> bool:
     return [n for n in x.shape if n != 1] == [n for n in y.shape if n != 1]
 
 
+def _position(at: tuple[str, ...], shape: tuple[int, ...]) -> str:
+    """The place of an element in the array laid out in a row."""
+    text = "0"
+    for i, n in zip(at, shape, strict=True):
+        text = i if text == "0" else f"({text}) * {n} + {i}"
+    return text
+
+
 def _index_below(y: Traced, x: Traced, at: tuple[str, ...]) -> tuple[str, ...]:
     """The place in the input x that element `at` of y comes from."""
     if y.function == "transpose":
@@ -413,9 +447,6 @@ def _index_below(y: Traced, x: Traced, at: tuple[str, ...]) -> tuple[str, ...]:
         for k, axis in enumerate(y.settings["axes"]):
             below[axis] = at[k]
         return tuple(below)
-    if y.function == "reshape" and not _same_but_ones(x, y):
-        flat = " + ".join(f"({i}) * {math.prod(y.shape[k + 1 :])}" for k, i in enumerate(at)) or "0"
-        return tuple(f"({flat}) // {math.prod(x.shape[k + 1 :])} % {n}" for k, n in enumerate(x.shape))
     if y.function == "reshape":
         long = iter(i for i, n in zip(at, y.shape, strict=True) if n != 1)
         return tuple("0" if n == 1 else next(long) for n in x.shape)

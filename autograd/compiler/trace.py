@@ -33,6 +33,8 @@ class Traced:
         self.function, self.inputs, self.settings = function, inputs, settings
         self.shape, self.dtype = tuple(shape), numpy.dtype(dtype)
         self.weak: type | None = None  # int or float where it stands for a Python number, which widens no array
+        if self.dtype.kind not in "biuf" or self.dtype.kind == "f" and self.dtype.itemsize not in (4, 8):
+            raise UnsupportedError(f"arrays of {self.dtype} have no compiled form. Call it outside of jit. ({user_line()})")
         Traced._ticks += 1
         self.tick = Traced._ticks
 
@@ -122,7 +124,7 @@ def elementwise_names() -> tuple[str, ...]:
         "add subtract multiply true_divide negative positive absolute power square sqrt cbrt reciprocal floor ceil trunc rint "
         "sign remainder floor_divide maximum minimum exp exp2 expm1 log log2 log10 log1p sin cos tan arcsin arccos arctan "
         "arctan2 sinh cosh tanh arcsinh arccosh arctanh hypot erf where strong_multiply equal not_equal less less_equal "
-        "greater greater_equal logical_and logical_or logical_not bitwise_and bitwise_or invert isnan isinf isfinite"
+        "greater greater_equal logical_and logical_or logical_not bitwise_and bitwise_or invert isnan isinf isfinite signbit bitwise_xor"
     ).split()  # type: ignore[return-value]
 
 

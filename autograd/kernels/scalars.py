@@ -27,6 +27,20 @@ def choose(c, a, b):  # type: ignore[no-untyped-def]
     return a if c else b
 
 
+def floor_remainder(a, b):  # type: ignore[no-untyped-def]
+    r = fmod(a, b)
+    return r + b if (r != 0) & ((r < 0) != (b < 0)) else r
+
+
+def floor_quotient(a, b):  # type: ignore[no-untyped-def]
+    r = fmod(a, b)
+    q = (a - r) / b
+    q = q - 1 if (r != 0) & ((r < 0) != (b < 0)) else q
+    f = floor(q)
+    f = f + 1 if q - f > 0.5 else f
+    return a / b if b == 0 else f
+
+
 SCALARS: dict[str, str] = {
     "add": "({0} + {1})", "subtract": "({0} - {1})", "multiply": "({0} * {1})", "true_divide": "({0} / {1})",
     "negative": "(-{0})", "positive": "{0}", "absolute": "abs({0})", "power": "({0} ** {1})", "square": "({0} * {0})",
@@ -44,13 +58,14 @@ SCALARS: dict[str, str] = {
     "greater": "({0} > {1})", "greater_equal": "({0} >= {1})", "logical_and": "(({0} != zero) & ({1} != zero))",
     "logical_or": "(({0} != zero) | ({1} != zero))", "logical_not": "({0} == zero)", "bitwise_and": "({0} & {1})",
     "bitwise_or": "({0} | {1})", "invert": "(~{0})", "isnan": "({0} != {0})", "isinf": "(abs({0}) == infinity)",
-    "isfinite": "(abs({0}) < infinity)",
+    "isfinite": "(abs({0}) < infinity)", "signbit": "(copysign(one, {0}) < zero)", "bitwise_xor": "({0} ^ {1})",
+    "remainder": "floor_remainder({0}, {1})", "floor_divide": "floor_quotient({0}, {1})",
 }  # fmt: skip
 
 FLOAT32 = {"exp": "exp32({0})", "log": "log32({0})", "log1p": "log1p32({0})", "tanh": "tanh32({0})"}
 
 FUNCTIONS: dict[str, Any] = {
-    "larger": larger, "smaller": smaller, "choose": choose,
+    "larger": larger, "smaller": smaller, "choose": choose, "floor_remainder": floor_remainder, "floor_quotient": floor_quotient,
     **{name: getattr(vector_math, name) for name in vector_math.__all__},
 }  # fmt: skip
 
@@ -59,7 +74,7 @@ INTRINSICS = {"sqrt": "sqrt", "floor": "floor", "ceil": "ceil", "trunc": "trunc"
 """Which of LLVM's own functions a name stands for."""
 
 LIBRARY = {k: k for k in ("exp", "exp2", "expm1", "log", "log2", "log10", "log1p", "sin", "cos", "tan", "sinh", "cosh", "tanh",
-                           "hypot", "erf", "cbrt", "pow", "fmod")} | {
+                           "hypot", "erf", "cbrt", "pow", "fmod", "copysign")} | {
     "arcsin": "asin", "arccos": "acos", "atan": "atan", "atan2": "atan2", "asinh": "asinh", "arccosh": "acosh",
     "arctanh": "atanh", "arctan": "atan", "arcsinh": "asinh", "remainder": "fmod",
 }  # fmt: skip

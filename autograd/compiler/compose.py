@@ -1,0 +1,400 @@
+"""NumPy's functions that are made of the instructions: moving by index, joining, variances, products of stacks.
+
+Whatever picks elements by an index is one of two instructions over positions in an array laid out in a row: ``gather``
+reads there (0 where the position is −1), ``scatter`` adds there. Positions that are known while recording come from
+NumPy itself, which is asked to do the same to the numbers 0, 1, 2, ….
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import numpy
+
+from autograd.compiler.trace import NAMESPACE as np
+from autograd.compiler.trace import Traced, _axes, broadcast_to, constant, expand_dims, lifted, matmul, reshape, transpose
+from autograd.errors import UnsupportedError, user_line
+
+__all__: list[str] = []
+
+ndarray = numpy.ndarray
+
+
+def unsupported(what: str, instead: str = "Call it outside of jit") -> UnsupportedError:
+    """The error for what has no compiled form."""
+    return UnsupportedError(f"{what} has no compiled form yet. {instead}. ({user_line()})")
+
+
+# ---- gather and scatter ------------------------------------------------------------------------------------------------
+
+
+def gather(x: Any, places: Any) -> Any:
+    """The elements of x, laid out in a row, at positions; 0 where a position is negative."""
+    places = lifted(places)
+    if x.size == 0 or x.function == "constant" and x.size == 1:
+        return np.where(places >= 0, reshape(x, ()) if x.size else 0, constant(0, x.dtype))
+    return Traced("gather", (x, places), places.shape, x.dtype)
+
+
+def scatter(g: Any, places: Any, shape: tuple[int, ...]) -> Any:
+    """Zeros with g added at positions; nothing where a position is negative."""
+    if isinstance(places, ndarray) and len(numpy.unique(places)) == places.size:  # an inverse exists: fetch, do not add
+        inverse = numpy.full(int(numpy.prod(shape)), -1)
+        inverse[places.ravel()] = numpy.arange(places.size)
+        return gather(lifted(g), inverse.reshape(shape))
+    places = lifted(places)
+    return Traced("scatter", (broadcast_to(lifted(g), places.shape), places), shape, g.dtype)
+
+
+def numbered(shape: tuple[int, ...]) -> ndarray[Any, Any]:
+    """0, 1, 2, … in a shape: the position of every element."""
+    return numpy.arange(int(numpy.prod(shape, dtype=int))).reshape(shape)
+
+
+def has_traced(index: Any) -> bool:
+    """Whether a part of an index is known only when the program runs."""
+    return any(isinstance(p, Traced) for p in index) if isinstance(index, tuple) else isinstance(index, Traced)
+
+
+def positions(shape: tuple[int, ...], index: Any) -> Any:
+    """Where an index points: an array if it is known now, else an instruction (−1 where it points outside)."""
+    if not has_traced(index):
+        return numbered(shape)[index]
+    parts = list(index) if isinstance(index, tuple) else [index]
+    parts = parts[:-1] if parts[-1] is ... else parts
+    first = next((k for k, p in enumerate(parts) if p != slice(None)), 0) if isinstance(parts[0], slice) else 0
+    chosen = parts[first:]
+    while chosen and isinstance(chosen[-1], slice) and chosen[-1] == slice(None):
+        chosen.pop()
+    if not all(isinstance(p, int | ndarray | Traced) for p in chosen) or any(getattr(p, "dtype", None) == bool for p in chosen):
+        raise unsupported(
+            "reading at a mask, or at computed indices beside slices,", "A mask: autograd.where. Indices: index twice"
+        )
+    rest = shape[first + len(chosen) :]
+    total: Any = 0
+    valid: Any = True
+    for n, p in zip(shape[first:], chosen, strict=False):
+        p = np.where(lifted(numpy.asarray(p)) < 0, p + n, p) if not isinstance(p, Traced) else np.where(p < 0, p + n, p)
+        valid = (p >= 0) & (p < n) & valid
+        total = total * n + np.astype(p, numpy.int64)
+    lead, width, stride = shape[:first], total.ndim, int(numpy.prod(rest, dtype=int))
+    block = int(numpy.prod(shape[first:], dtype=int))
+    before = (numbered(lead) * block).reshape(lead + (1,) * (width + len(rest)))
+    inner = reshape(total * stride, (*total.shape, *(1,) * len(rest)))
+    known = reshape(valid, (*total.shape, *(1,) * len(rest)))
+    return np.where(known, inner + constant(before) + constant(numbered(rest)), -1)
+
+
+def getitem(x: Any, index: Any) -> Any:
+    """x[index]; NaN (0 among integers) where an index that is computed points outside."""
+    if not isinstance(x, Traced):
+        if not has_traced(index):
+            return x[index]
+        x = constant(x)
+    places = positions(x.shape, index)
+    y = gather(x, places)
+    return np.where(places >= 0, y, numpy.nan) if isinstance(places, Traced) and y.dtype.kind == "f" else y
+
+
+def scatter_add(g: Any, index: Any, shape: tuple[int, ...]) -> Any:
+    """Zeros of a shape with g added at an index."""
+    return scatter(lifted(g), positions(shape, index), shape)
+
+
+def along(indices: Any, axis: int, shape: tuple[int, ...]) -> Any:
+    """The positions that indices along an axis point to."""
+    axis %= len(shape)
+    steps = numpy.cumprod((1, *shape[:0:-1]))[::-1]
+    spread = [numpy.arange(n).reshape((-1,) + (1,) * (len(shape) - k - 1)) for k, n in enumerate(indices.shape)]
+    rest: Any = numpy.zeros((1,) * len(shape), int)
+    for k, s in enumerate(steps):
+        if k != axis:
+            rest = rest + spread[k] * int(s)
+    n, step = shape[axis], int(steps[axis])
+    if isinstance(indices, ndarray):
+        return numpy.where(indices < 0, indices + n, indices) * step + rest
+    inside = np.where(indices < 0, indices + n, indices)
+    return np.where((inside >= 0) & (inside < n), np.astype(inside, numpy.int64) * step + constant(rest), -1)
+
+
+_one_along, _one_put = np.take_along_axis, np.put_along
+
+
+def take_along_axis(x: Any, indices: Any, axis: int) -> Any:
+    """The elements that an index array of the same rank picks along an axis."""
+    if indices.shape[axis] == 1:
+        return _one_along(lifted(x), indices, axis)
+    places = along(indices, axis, x.shape)
+    y = gather(lifted(x), places)
+    return np.where(places >= 0, y, numpy.nan) if isinstance(places, Traced) and y.dtype.kind == "f" else y
+
+
+def put_along(g: Any, indices: Any, axis: int, shape: tuple[int, ...]) -> Any:
+    """Zeros of a shape with g added where indices point along an axis."""
+    if indices.shape[axis] == 1:
+        return _one_put(g, indices, axis, shape)
+    return scatter(lifted(g), along(indices, axis, shape), shape)
+
+
+def write(x: Any, v: Any, path: Any) -> Any:
+    """x with v in the place that a path of views leads to."""
+    x, v = lifted(x), lifted(v)
+    x = x if isinstance(x, Traced) else constant(x)
+    v = v if isinstance(v, Traced) else constant(v, x.dtype)
+    places: Any = numbered(x.shape)
+    for op, settings in path:
+        index = settings.get("index")
+        if has_traced(index):
+            if len(path) == 1 and index.dtype == bool and index.shape == x.shape:
+                return np.where(index, v, x)
+            raise unsupported("writing at computed indices", "Write x = autograd.where(mask, v, x)")
+        places = op.forward()(places, **settings)
+    inverse = numpy.full(x.size, -1)
+    inverse[places.ravel()] = numpy.arange(places.size)
+    inverse = inverse.reshape(x.shape)
+    return np.where(constant(inverse >= 0), gather(broadcast_to(v, places.shape), inverse), x)
+
+
+def _moving(name: str) -> Callable[..., Any]:
+    """A function that only moves elements, each to a place that NumPy tells."""
+    function = getattr(numpy, name)
+
+    def emit(x: Any, *arguments: Any, **settings: Any) -> Any:
+        if not isinstance(x, Traced):
+            return function(x, *arguments, **settings)
+        return gather(x, function(numbered(x.shape), *arguments, **settings))
+
+    return emit
+
+
+def pad(x: Any, widths: Any) -> Any:
+    """x with a border of zeros."""
+    if not isinstance(x, Traced):
+        return numpy.pad(x, widths)
+    return gather(x, numpy.pad(numbered(x.shape), widths, constant_values=-1))
+
+
+def concatenate(xs: Any, axis: int = 0) -> Any:
+    """Arrays joined along an axis: each in its place among zeros, added up."""
+    xs = [lifted(x) for x in xs]
+    dtype = numpy.result_type(*(x.dtype for x in xs))
+    total, at, y = sum(x.shape[axis] for x in xs), 0, None
+    for x in xs:
+        n = x.shape[axis]
+        if n:
+            widths = [(0, 0)] * x.ndim
+            widths[axis] = (at, total - at - n)
+            part = pad(x.astype(dtype), widths)
+            y = part if y is None else y + part
+        at += n
+    return xs[0].astype(dtype) if y is None else y
+
+
+def moveaxis(x: Any, source: Any, destination: Any) -> Any:
+    """Axes moved to new places."""
+    order = numpy.moveaxis(numpy.empty((1,) * x.ndim), source, destination)  # raises where NumPy does
+    names = numpy.moveaxis(numpy.empty(tuple(range(2, x.ndim + 2)), bool), source, destination).shape
+    return transpose(x, tuple(n - 2 for n in names)) if order.ndim else x
+
+
+# ---- arithmetic --------------------------------------------------------------------------------------------------------
+
+
+def clip(x: Any, low: Any = None, high: Any = None) -> Any:
+    """x between bounds of which either may be missing."""
+    y = x if low is None else np.maximum(x, low)
+    return y if high is None else np.minimum(y, high)
+
+
+def fmax(a: Any, b: Any) -> Any:
+    """The larger, ignoring NaN."""
+    return np.where(np.isnan(a), b, np.where(np.isnan(b), a, np.maximum(a, b)))
+
+
+def fmin(a: Any, b: Any) -> Any:
+    """The smaller, ignoring NaN."""
+    return np.where(np.isnan(a), b, np.where(np.isnan(b), a, np.minimum(a, b)))
+
+
+def logaddexp(a: Any, b: Any) -> Any:
+    """ln(eᵃ + eᵇ)."""
+    d = np.where(np.equal(a, b), 0, np.subtract(a, b))
+    return np.maximum(a, b) + np.log1p(np.exp(-np.absolute(d)))
+
+
+def floor_divide(a: Any, b: Any) -> Any:
+    """⌊a/b⌋; by 0 it is 0 among integers."""
+    y = _floor_divide(a, b)
+    if not isinstance(y, Traced) or y.dtype.kind == "f":
+        return y
+    return np.where(np.equal(b, 0), 0, np.astype(np.floor(np.true_divide(a, b)), y.dtype))
+
+
+def remainder(a: Any, b: Any) -> Any:
+    """a − ⌊a/b⌋·b; by 0 it is 0 among integers."""
+    y = _remainder(a, b)
+    if not isinstance(y, Traced) or y.dtype.kind == "f":
+        return y
+    return np.where(np.equal(b, 0), 0, a - floor_divide(a, b) * b)
+
+
+_floor_divide, _remainder = np.floor_divide, np.remainder
+
+
+def _of_floats(name: str, otherwise: bool) -> Callable[..., Any]:
+    """A test that only floats can pass or fail."""
+    emit = getattr(np, name)
+
+    def test(x: Any) -> Any:
+        if isinstance(x, Traced) and x.dtype.kind != "f":
+            return broadcast_to(constant(otherwise), x.shape)
+        return emit(x)
+
+    return test
+
+
+def _boolean(name: str) -> Callable[..., Any]:
+    """max and min, also of booleans."""
+    emit = getattr(np, name)
+
+    def extreme(x: Any, axis: Any = None, keepdims: bool = False) -> Any:
+        if isinstance(x, Traced) and x.dtype == bool:
+            return emit(x.astype(numpy.uint8), axis=axis, keepdims=keepdims).astype(bool)
+        return emit(x, axis=axis, keepdims=keepdims)
+
+    return extreme
+
+
+def any_(x: Any, axis: Any = None, keepdims: bool = False) -> Any:
+    """Whether any is true."""
+    return np.not_equal(np.sum(np.not_equal(x, 0), axis=axis, keepdims=keepdims), 0)
+
+
+def all_(x: Any, axis: Any = None, keepdims: bool = False) -> Any:
+    """Whether all are true."""
+    return np.equal(np.sum(np.equal(x, 0), axis=axis, keepdims=keepdims), 0)
+
+
+def _extreme_index(extreme: str) -> Callable[..., Any]:
+    def emit(x: Any, axis: Any = None, keepdims: bool = False) -> Any:
+        if not isinstance(x, Traced):
+            return getattr(numpy, f"arg{extreme}")(x, axis=axis, keepdims=keepdims)
+        rank = x.ndim
+        if axis is None:
+            x = reshape(x, (-1,))
+        (k,) = _axes(0 if axis is None else axis, x.ndim)
+        best = getattr(np, extreme)(x, axis=k, keepdims=True)
+        hit = np.where(np.isnan(best), np.isnan(x), np.equal(x, best))
+        n = x.shape[k]
+        count = constant(numpy.arange(n).reshape((n,) + (1,) * (x.ndim - k - 1)))
+        y = np.min(np.where(hit, count, n), axis=k, keepdims=keepdims)
+        return reshape(y, (1,) * rank) if axis is None and keepdims else y
+
+    return emit
+
+
+def var(x: Any, axis: Any = None, ddof: int = 0, keepdims: bool = False) -> Any:
+    """Σ (x − x̄)² / (n − ddof)."""
+    n = 1
+    for a in _axes(axis, x.ndim):
+        n *= x.shape[a]
+    d = x - np.mean(x, axis=axis, keepdims=True)
+    return np.sum(d * d, axis=axis, keepdims=keepdims) / max(n - ddof, 0)
+
+
+def std(x: Any, axis: Any = None, ddof: int = 0, keepdims: bool = False) -> Any:
+    """√var."""
+    return np.sqrt(var(x, axis, ddof, keepdims))
+
+
+def cumsum(x: Any, axis: Any = None) -> Any:
+    """Running sums, in as many steps as the length has binary digits: each adds what stands 1, 2, 4, … places before."""
+    if not isinstance(x, Traced):
+        return numpy.cumsum(x, axis=axis)
+    if axis is None:
+        x, axis = reshape(x, (-1,)), 0
+    (k,) = _axes(axis, x.ndim)
+    y = x.astype(numpy.cumsum(numpy.ones(1, x.dtype)).dtype)
+    places, step = numbered(x.shape), 1
+    while step < x.shape[k]:
+        widths = [(step, 0) if a == k else (0, 0) for a in range(x.ndim)]
+        kept = tuple(slice(0, n) for n in x.shape)
+        y = y + gather(y, numpy.pad(places, widths, constant_values=-1)[kept])
+        step *= 2
+    return y
+
+
+# ---- products ----------------------------------------------------------------------------------------------------------
+
+
+def product(a: Any, b: Any) -> Any:
+    """matmul over stacks too: one product where the right operand is one matrix, else multiplied and summed."""
+    a, b = lifted(a), lifted(b)
+    dtype = numpy.result_type(a.dtype, b.dtype)
+    if a.ndim <= 2 and b.ndim <= 2 and dtype.kind == "f" or 0 in (a.ndim, b.ndim):
+        return matmul(a, b)
+    if a.shape[-1] != b.shape[-2 if b.ndim > 1 else 0]:
+        raise ValueError(f"matmul: the inner lengths of {a.shape} and {b.shape} differ")
+    if a.ndim == 1:
+        y = product(expand_dims(a, 0), b)
+        return reshape(y, (*y.shape[:-2], y.shape[-1]) if b.ndim > 1 else y.shape[1:])
+    if b.ndim == 1:
+        y = product(a, expand_dims(b, 1))
+        return reshape(y, y.shape[:-1])
+    if b.ndim == 2 and dtype.kind == "f":
+        rows = int(numpy.prod(a.shape[:-1], dtype=int))
+        return reshape(matmul(reshape(a, (rows, a.shape[-1])), b), (*a.shape[:-1], b.shape[1]))
+    y = np.sum(expand_dims(a, -1) * expand_dims(b, -3), axis=-2)
+    return y.astype(dtype)
+
+
+def einsum(subscripts: str, *xs: Any) -> Any:
+    """Sums of products over named axes, no letter twice in one term."""
+    terms, out = subscripts.split("->")
+    operands = terms.split(",")
+    letters = out + "".join(sorted(set(terms) - {",", *out}))
+    sizes = {c: n for t, x in zip(operands, xs, strict=True) for c, n in zip(t, x.shape, strict=True)}
+    if len(xs) == 2 and numpy.result_type(xs[0].dtype, xs[1].dtype).kind == "f":
+        (s, t), both = operands, set(operands[0]) & set(operands[1])
+        inner = "".join(sorted(both - set(out)))
+        if not both & set(out) and set(s + t) - both <= set(out):  # no stack, nothing summed by itself: a matrix product
+            left, right = ("".join(c for c in term if c not in both) for term in operands)
+            rows, columns, depth = (int(numpy.prod([sizes[c] for c in w], dtype=int)) for w in (left, right, inner))
+            a = reshape(transpose(lifted(xs[0]), tuple(s.index(c) for c in left + inner)), (rows, depth))
+            b = reshape(transpose(lifted(xs[1]), tuple(t.index(c) for c in inner + right)), (depth, columns))
+            y = reshape(matmul(a, b), tuple(sizes[c] for c in left + right))
+            return transpose(y, tuple((left + right).index(c) for c in out))
+    y = None
+    for term, x in zip(operands, xs, strict=True):
+        x = transpose(lifted(x), tuple(term.index(c) for c in letters if c in term))
+        x = reshape(x, tuple(sizes[c] if c in term else 1 for c in letters))
+        y = x if y is None else y * x
+    return y if len(letters) == len(out) else np.sum(y, axis=tuple(range(len(out), len(letters))))
+
+
+def _absent(name: str, function: Callable[..., Any]) -> Callable[..., Any]:
+    """A function that has no compiled form: it says so when it meets an instruction."""
+
+    def refuse(*arguments: Any, **settings: Any) -> Any:
+        if any(isinstance(a, Traced) for a in arguments):
+            raise unsupported(name)
+        return function(*arguments, **settings)
+
+    return refuse
+
+
+for _name, _thing in list(vars(np).items()):
+    if callable(_thing) and not isinstance(_thing, type) and _thing is getattr(numpy, _name, None):
+        setattr(np, _name, _absent(_name, _thing))
+np.__dict__.update(
+    getitem=getitem, scatter_add=scatter_add, take_along_axis=take_along_axis, put_along=put_along, write=write, pad=pad,
+    concatenate=concatenate, moveaxis=moveaxis, clip=clip, fmax=fmax, fmin=fmin, logaddexp=logaddexp,
+    floor_divide=floor_divide, remainder=remainder, isnan=_of_floats("isnan", False), isinf=_of_floats("isinf", False),
+    isfinite=_of_floats("isfinite", True), max=_boolean("max"), min=_boolean("min"), any=any_, all=all_,
+    argmax=_extreme_index("max"), argmin=_extreme_index("min"), var=var, std=std, cumsum=cumsum, matmul=product,
+    einsum=einsum, real=lambda x: x, conj=lambda x: x, imag=lambda x: np.zeros_like(x), flip=_moving("flip"), roll=_moving("roll"), repeat=_moving("repeat"),
+)  # fmt: skip
+Traced.__getitem__ = getitem  # type: ignore[attr-defined]
+Traced.__matmul__ = lambda a, b: product(a, b)  # type: ignore[attr-defined]
+Traced.__mod__, Traced.__floordiv__ = (lambda a, b: remainder(a, b)), (lambda a, b: floor_divide(a, b))  # type: ignore[attr-defined]
