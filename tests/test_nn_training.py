@@ -287,3 +287,36 @@ def test_metrics_at_the_edges() -> None:
         metrics.mean_squared_error(np.zeros((3, 1)), np.zeros(3))
     table = metrics.confusion_table(np.array([0, 1]), np.array([0, 1]), ["a" * 40, "b", "never"])
     assert "a" * 15 + "~" in table and "-" in table
+
+
+# ---- resuming ---------------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("optimizer", ["SGD", "Adam", "RMSprop"])
+def test_saved_and_resumed_has_the_bits_of_the_uninterrupted_run(tmp_path: Path, optimizer: str) -> None:
+    def build(seed: int) -> tuple[nn.Trainer, nn.DataLoader]:
+        model = nn.MLP(2, (8,), 2, generator=ag.Generator(seed))
+        step = getattr(optim, optimizer)(model.parameters(), lr=0.01)
+        return nn.Trainer(model, nn.CrossEntropyLoss(), step), nn.DataLoader((X, Y), 16, shuffle=True, seed=seed)
+
+    whole, loader = build(3)
+    whole.fit(loader, epochs=4, progress=False)
+    half, loader = build(3)
+    half.fit(loader, epochs=2, progress=False)
+    nn.save(half.model, tmp_path / "model.safetensors")
+    states = half.optimizer.state_dict(), loader.state_dict()
+    rest, loader = build(99)
+    rest.model.load_state_dict(nn.load(tmp_path / "model.safetensors"))
+    rest.optimizer.load_state_dict(states[0])
+    loader.load_state_dict(states[1])
+    rest.fit(loader, epochs=2, progress=False)
+    assert weights(rest).tobytes() == weights(whole).tobytes()
+
+
+def test_numpy_error_state_changes_nothing() -> None:
+    trainer, loader = parts(seed=2)
+    trainer.fit(loader, epochs=2, progress=False)
+    other, loader = parts(seed=2)
+    with np.errstate(all="raise"):
+        other.fit(loader, epochs=2, progress=False)
+    assert weights(trainer).tobytes() == weights(other).tobytes()
