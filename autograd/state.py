@@ -6,7 +6,7 @@ from typing import Any
 
 import numpy
 
-from autograd.errors import DTypeError
+from autograd.errors import DTypeError, user_line
 from autograd.tape import mode, writes
 from autograd.tensor import Tensor
 
@@ -28,10 +28,8 @@ class State:
     __slots__ = ("_cell",)
 
     def __init__(self, value: Any, dtype: Any = None, name: str | None = None):
-        array = numpy.array(value, dtype=dtype)
-        if array.ndim or array.dtype.kind not in "biuf":
-            raise DTypeError(f"a State holds one number, got {value!r:.60}.")
-        self._cell = Tensor._wrap(array)
+        array = _number(value)
+        self._cell = Tensor._wrap(array if dtype is None else array.astype(dtype))
         if name is not None:
             self._cell.name = name
 
@@ -53,9 +51,19 @@ class State:
         if mode.capture is not None:
             self._cell.copy_(value)
             return
-        array = self._cell._data
-        array[...] = value._data if isinstance(value, Tensor) else value
+        array, number = self._cell._data, _number(value)
+        if not numpy.can_cast(number.dtype, array.dtype, "same_kind"):
+            raise DTypeError(f"a State of {array.dtype} cannot hold {value!r:.60}: make it with dtype=float. ({user_line()})")
+        array[...] = number
         writes.note(array, "a State")
 
     def __repr__(self) -> str:
         return f"State({self._cell._data})"
+
+
+def _number(value: Any) -> Any:
+    """A number, or a Tensor of one, as a 0-d array of its own."""
+    array: Any = numpy.array(value._data if isinstance(value, Tensor) else value)
+    if array.ndim or array.dtype.kind not in "biuf":
+        raise DTypeError(f"a State holds one number, got {value!r:.60}. ({user_line()})")
+    return array
