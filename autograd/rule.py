@@ -30,6 +30,8 @@ from typing import Any
 
 import numpy
 
+from autograd.kernels.blas import matmul
+
 __all__ = ["OPS", "Op", "bind", "constant", "elementwise", "kept", "linear", "np", "primitive", "reduction"]
 
 Rule = Callable[..., Any]
@@ -57,6 +59,9 @@ def _reducer(ufunc: Any) -> Rule:
 
 for _name, _ufunc in (("sum", numpy.add), ("prod", numpy.multiply), ("max", numpy.maximum), ("min", numpy.minimum)):
     setattr(np, _name, _reducer(_ufunc))
+
+
+np.matmul = matmul  # type: ignore[attr-defined]
 
 
 @_instruction
