@@ -98,7 +98,22 @@ def _as_constant(function: Any, name: str, args: tuple[Any, ...], settings: dict
         raise UnsupportedError(
             f"np.{name} has no derivative here.{hint} For its value alone, pass t.detach(). ({user_line()})"
         )
-    return function(*_map(numpy.asarray, args), **_map(numpy.asarray, settings))
+    try:
+        return function(*_map(_frozen, args), **_map(_frozen, settings))
+    except ValueError as error:
+        if "read-only" not in str(error):
+            raise
+        raise UnsupportedError(
+            f"np.{name} writes into its argument, and the tape would not know. Use t[index] = value or "
+            f"t.copy_(value). ({user_line()})"
+        ) from None
+
+
+def _frozen(t: Tensor) -> Any:
+    """The array of a constant tensor, to be read only."""
+    array = numpy.asarray(t).view()
+    array.flags.writeable = False
+    return array
 
 
 def _tensors(tree: Any) -> list[Tensor]:

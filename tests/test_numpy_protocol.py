@@ -58,12 +58,7 @@ def test_numpy_functions_answer_with_tensors(op: Op, sample: Sample) -> None:
 
 @pytest.mark.parametrize(
     "sample",
-    [
-        pytest.param(c, id=f"{name}-{k}")
-        for name, cs in COMPOSED.items()
-        if hasattr(np, name)
-        for k, c in enumerate(cs)
-    ],
+    [pytest.param(c, id=f"{name}-{k}") for name, cs in COMPOSED.items() if hasattr(np, name) for k, c in enumerate(cs)],
 )
 def test_composed_functions_through_numpy(sample: Composed) -> None:
     rng = np.random.default_rng(0)
@@ -224,6 +219,23 @@ def test_a_constant_tensor_is_an_array_to_every_numpy_function() -> None:
     out = np.zeros(2)
     out[0] = t[0, 0]
     assert out.tolist() == [2.0, 0.0]
+
+
+@pytest.mark.parametrize(
+    "write",
+    [
+        lambda t: np.fill_diagonal(t, 5.0),
+        lambda t: np.copyto(t, 5.0),
+        lambda t: np.put(t, [0], 5.0),
+        lambda t: np.place(t, t.data > 0, 5.0),
+        lambda t: np.add.at(t, 0, 5.0),
+    ],
+)
+def test_numpy_does_not_write_behind_the_back_of_the_tape(write: Any) -> None:
+    t = ag.Tensor(np.eye(2))
+    with pytest.raises(UnsupportedError, match=r"copy_\(value\).*test_numpy_protocol\.py:\d+"):
+        write(t)
+    assert t.tolist() == [[1.0, 0.0], [0.0, 1.0]]
 
 
 def test_questions_about_an_array_are_answered_plainly() -> None:
