@@ -12,7 +12,7 @@ from typing import Any, TypeVar
 
 from autograd.tape import mode
 
-__all__ = ["anomaly_mode", "enable_grad", "is_grad_enabled", "no_grad"]
+__all__ = ["anomaly_mode", "enable_grad", "is_grad_enabled", "is_recording", "no_grad"]
 
 F = TypeVar("F", bound=Callable[..., Any])
 
@@ -83,6 +83,11 @@ class anomaly_mode(_Switch):
     """Raise at the first NaN that backward meets, naming the op and the line that recorded it."""
 
     _field = "anomaly"
+
+
+def is_recording() -> bool:
+    """Whether `jit` is recording a program in this thread: the data of Tensors then stand for values to come."""
+    return mode.capture is not None
 
 
 def is_grad_enabled() -> bool:

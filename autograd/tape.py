@@ -189,8 +189,8 @@ class Writes:
                     which = "its output" if name == "y" else f"its input {name!r}"
                     raise GraphError(
                         f"a value that backward needs was changed in place: {node.describe()} saved {which}, of shape "
-                        f"{value.shape}, and it was written at {_worded(entry[3])}. Write to a copy instead, or change the value "
-                        f"before it is used, or after backward()."
+                        f"{value.shape}, and it was written at {_worded(entry[3])}. Write to a copy instead, or change "
+                        f"the value before it is used, or after backward()."
                     )
 
 
@@ -293,7 +293,7 @@ class Walk:
                         if c.shape != below.shape or c.dtype is not below.dtype:  # type: ignore[union-attr]
                             c = fit(c, below)  # type: ignore[arg-type]
                     except (AttributeError, TypeError, ValueError) as error:
-                        if isinstance(error, AutogradError) and not isinstance(error, ShapeError):
+                        if isinstance(error, AutogradError) and type(error) is not ShapeError:
                             raise
                         raise _misfit(node, i, c, error) from error
                     t = below.tick  # type: ignore[union-attr]
@@ -357,7 +357,10 @@ def _freed(node: Node) -> GraphError:
 
 def _misfit(node: Node, i: int, c: Any, error: Exception) -> ShapeError:
     """A derivative rule that raised, or returned what is no gradient, named with its op and line."""
-    got = f"returned shape {c.shape}" if hasattr(c, "shape") else f"failed ({error})" if c is None else f"returned {type(c).__name__} {c!r:.40}"
+    if c is None:
+        got = f"failed ({error})"
+    else:
+        got = f"returned shape {c.shape}" if hasattr(c, "shape") else f"returned {type(c).__name__} {c!r:.40}"
     wanted = node.inputs[i].shape  # type: ignore[union-attr]
     return ShapeError(f"the derivative rule of {node.describe()} {got} for input {i}, which has shape {wanted}.")
 

@@ -25,7 +25,7 @@ def concrete(x: Any) -> np.ndarray[Any, Any] | None:
     >>> concrete(ag.Tensor([1.0]))
     array([1.], dtype=float32)
     """
-    if ag.tape.mode.capture is not None:
+    if ag.is_recording():
         return None
     data = x.data if isinstance(x, ag.Tensor) else x
     return data if isinstance(data, np.ndarray) else None

@@ -20,7 +20,6 @@ import numpy as np
 
 import autograd as ag
 from autograd.errors import ArgumentError, AutogradError, DTypeError, GraphError, ShapeError, user_line
-from autograd.tape import mode
 from optim.saving import collect, restore
 from optim.settings import SETTINGS, ParamGroup, Setting, checked, combined, setting_for
 
@@ -285,7 +284,7 @@ def _as_slot(value: Any, name: str) -> Slot:
 
 def reader() -> Callable[[Any], Array]:
     """How a rule gets its operands: arrays and Python numbers, or while `jit` records, what it records."""
-    return _read_recorded if mode.capture is not None else _read_eager
+    return _read_recorded if ag.is_recording() else _read_eager
 
 
 def _read_eager(slot: Slot) -> Array:
