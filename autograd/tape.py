@@ -292,9 +292,11 @@ class Walk:
                         c = g if pull is None else pull(g, saved, node)
                         if c.shape != below.shape or c.dtype is not below.dtype:  # type: ignore[union-attr]
                             c = fit(c, below)  # type: ignore[arg-type]
+                    except ShapeError as error:
+                        raise _misfit(node, i, c, error) from error
+                    except AutogradError:
+                        raise
                     except (AttributeError, TypeError, ValueError) as error:
-                        if isinstance(error, AutogradError) and type(error) is not ShapeError:
-                            raise
                         raise _misfit(node, i, c, error) from error
                     t = below.tick  # type: ignore[union-attr]
                     if t in gradient:
