@@ -164,7 +164,7 @@ class Writes:
         self.last = tick()
         self._of[key] = (keep, self.last, self.version(array) + 1, where)
 
-    def note_all(self, arrays: list[ndarray[Any, Any]], where: str) -> None:
+    def note_all(self, arrays: list[ndarray[Any, Any]], where: Place | str) -> None:
         """`note` for many arrays that were noted before, mostly."""
         of, now = self._of, tick()
         for array in arrays:
@@ -508,7 +508,8 @@ def backward(root: Tensor, gradient: Any = None, *, retain_graph: bool = False, 
         if isinstance(g, Tensor):
             new = g if old is None else old + g
         elif old is not None:
-            new = wrap(numpy.asarray(old._data + g))
+            total = old._data + g
+            new = wrap(total if mode.capture is not None else numpy.asarray(total))
         elif type(g) is ndarray and g.base is None and getrefcount(g) == 2 and g is not seed:
             new = wrap(g)  # nobody else holds this array: no copy
         elif isinstance(g, ndarray | numpy.generic):

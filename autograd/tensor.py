@@ -141,6 +141,8 @@ class Tensor:
         if isinstance(self._node, Node) and not isinstance(self._node, Leaf):
             raise GraphError("assigning .data of a computed tensor would disconnect it from its graph. Use a new tensor.")
         array = value._data if isinstance(value, Tensor) else numpy.asarray(value, dtype=self._data.dtype)
+        if tape.mode.capture is not None:
+            raise UnsupportedError(f"assigning .data has no compiled form: write into it, t.copy_(value). ({user_line()})")
         writes.note(self._data, user_place())
         if isinstance(self._node, Leaf):
             self._node.data, self._node.shape, self._node.dtype = array, array.shape, array.dtype
@@ -187,6 +189,8 @@ class Tensor:
     def grad(self) -> Tensor | None:
         """The accumulated gradient of a leaf, or of a tensor that was told to `retain_grad`."""
         node = self._node
+        if tape.mode.capture is not None and node is not None:
+            return tape.mode.capture.read(node if isinstance(node, Leaf) else self._extra(), "grad")  # type: ignore[no-any-return]
         if isinstance(node, Leaf):
             return node.grad
         return node.extra.grad if node is not None and node.extra is not None else getattr(self, "_grad", None)

@@ -33,6 +33,7 @@ class Program:
         self.commits: list[tuple[Traced, Traced]] = []  # (state, its new value)
         self.attributes: list[tuple[Any, str, Any]] = []  # (holder, name, new value: a Traced or anything else)
         self.expected_none: list[tuple[Any, str]] = []  # attributes that were read, and were None
+        self.reads: list[tuple[Any, str, Any, Any]] = []  # attributes that are inputs: holder, name, dtype, shape
         self.rebuild: Callable[[list[Any]], Any] = lambda results: None
 
 
@@ -45,6 +46,7 @@ class Capture:
         self._state_of: dict[int, Traced] = {}
         self._current: dict[int, Any] = {}
         self._held: list[Any] = []
+        self._read: dict[tuple[int, str], Tensor] = {}
         self._journal: dict[tuple[int, str], tuple[Any, str, Any]] = {}
         self.program = Program()
 
@@ -55,7 +57,9 @@ class Capture:
         if not isinstance(x, numpy.ndarray):
             return x
         if not isinstance(source, Tensor):
-            return trace.constant(x)
+            if x.ndim == 0 or not x.flags.c_contiguous:
+                return trace.constant(x)
+            source = wrap(x)
         key = id(x)
         if key not in self._current:
             state = Traced("state", (), x.shape, x.dtype, slot=len(self.program.states))
@@ -69,16 +73,22 @@ class Capture:
         return trace.broadcast_to(trace.constant(1, dtype), shape)
 
     def read(self, holder: Any, name: str) -> Any:
-        """An attribute that backward adds to. What was there before the step is not an input of the program yet."""
+        """An attribute that holds a Tensor or None: what it holds when the program runs is an input of the program."""
         value = getattr(holder, name)
-        if (id(holder), name) not in self._journal:
-            if value is not None:
-                raise UnsupportedError(
-                    "adding to a .grad from before the step has no compiled form yet: call optimizer.zero_grad() inside "
-                    f"the jitted function, before backward(). ({user_line()})"
-                )
-            self.program.expected_none.append((holder, name))
-        return value
+        key = (id(holder), name)
+        if key in self._journal:
+            return value
+        if value is None:
+            if (holder, name) not in self.program.expected_none:
+                self.program.expected_none.append((holder, name))
+            return None
+        if key not in self._read:
+            data = value._data
+            instruction = Traced("argument", (), data.shape, data.dtype, slot=len(self.program.arguments))
+            self.program.arguments.append(instruction)
+            self.program.reads.append((holder, name, data.dtype, data.shape))
+            self._read[key] = wrap(instruction)
+        return self._read[key]
 
     def number(self, cell: Tensor) -> Any:
         """The value of a state cell, which stays unknown until the program runs."""
@@ -103,6 +113,11 @@ class Capture:
                 f"pieces. ({user_line()})"
             )
         computed = isinstance(target._data, Traced)
+        if computed and target._data.function == "argument":
+            raise UnsupportedError(
+                "writing into an argument has no compiled form: return the new value, or reach the tensor from outside "
+                f"instead of passing it. ({user_line()})"
+            )
         if path or computed and target._data.function in ("reshape", "transpose", "gather"):
             raise UnsupportedError(f"writing through a view has no compiled form yet: write x[i] = v. ({user_line()})")
         old = self.lift(target, target._data)
@@ -130,13 +145,14 @@ class Capture:
 
     # ---- the recording ----------------------------------------------------------------------------------------------
 
-    def record(self, function: Callable[..., Any], arguments: list[Any]) -> Program:
+    def record(self, function: Callable[..., Any], arguments: list[Any], weak: list[bool]) -> Program:
         """Run the function once over instructions. Whatever happens, nothing outside has changed afterwards."""
         program = self.program
         traced = []
-        for a in arguments:
+        for a, number in zip(arguments, weak, strict=True):
             if isinstance(a, numpy.ndarray):
                 instruction = Traced("argument", (), a.shape, a.dtype, slot=len(program.arguments))
+                instruction.weak = float if number else None
                 program.arguments.append(instruction)
                 traced.append(wrap(instruction))
             else:
@@ -162,8 +178,7 @@ class Capture:
     def _final(self, value: Any) -> Any:
         if not isinstance(value, Tensor):
             return value
-        data = value._data
-        return self._current.get(id(data), data) if isinstance(data, numpy.ndarray) else data
+        return self.lift(value, value._data)
 
     def _results(self, answer: Any) -> tuple[Callable[[list[Any]], Any], list[Any]]:
         if answer is None:
