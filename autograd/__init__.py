@@ -19,7 +19,7 @@ from autograd.compiler.jit import jit
 from autograd.memory import keep_freed_memory as _keep_freed_memory
 from autograd.modes import anomaly_mode, enable_grad, is_grad_enabled, is_recording, no_grad
 from autograd.random import Generator, default_generator, manual_seed
-from autograd.state import State
+from autograd.state import State, overwrite
 from autograd.tensor import Tensor, from_numpy, get_default_dtype, set_default_dtype
 from autograd.value import Value
 
@@ -29,7 +29,7 @@ globals().update(_functions)
 
 __all__ = [
     "Generator", "State", "Tensor", "Value", "anomaly_mode", "check_grads", "default_generator", "enable_grad", "errors",
-    "from_numpy", "get_default_dtype", "is_grad_enabled", "is_recording", "jit", "manual_seed", "no_grad", "ops",
+    "from_numpy", "get_default_dtype", "is_grad_enabled", "is_recording", "jit", "manual_seed", "no_grad", "ops", "overwrite",
     "set_default_dtype", "tape", *_functions,
 ]  # fmt: skip
 

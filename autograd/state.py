@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from typing import Any
 
 import numpy
 
-from autograd.errors import DTypeError, user_line
+from autograd.errors import DTypeError, user_line, user_place
+from autograd.modes import no_grad
 from autograd.tape import mode, writes
 from autograd.tensor import Tensor
 
-__all__ = ["State"]
+__all__ = ["State", "overwrite"]
 
 
 class State:
@@ -59,6 +61,40 @@ class State:
 
     def __repr__(self) -> str:
         return f"State({self._cell._data})"
+
+
+def overwrite(pairs: Iterable[tuple[Tensor | State, Any]]) -> None:
+    """Write many new values at once, outside of any graph: what an optimizer does at the end of a step.
+
+    Each array goes into the array of its tensor, each number into its cell, as ``copy_`` and ``write`` under `no_grad`
+    would do one by one; the line of the user's code is looked up once for all.
+
+    >>> w, t = Tensor([1.0, 2.0], requires_grad=True), State(0)
+    >>> overwrite([(w, numpy.array([3.0, 4.0], numpy.float32)), (t, 1)])
+    >>> w, t
+    (Tensor([3., 4.], requires_grad=True), State(1))
+    """
+    written = []
+    try:
+        for target, value in pairs:
+            cell = target._cell if isinstance(target, State) else target
+            array = cell._data
+            plain = mode.capture is None and (
+                value.dtype == array.dtype and value.shape == array.shape and array.flags.writeable
+                if type(value) is numpy.ndarray
+                else cell is not target and type(value) is (float if array.dtype.kind == "f" else int)
+            )
+            if plain:
+                array[...] = value
+                written.append(array)
+            elif isinstance(target, State):
+                target.write(value)
+            else:
+                with no_grad():
+                    target.copy_(value)
+    finally:
+        if written:
+            writes.note_all(written, user_place())
 
 
 def _number(value: Any) -> Any:

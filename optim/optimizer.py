@@ -23,7 +23,7 @@ from autograd.errors import ArgumentError, AutogradError, DTypeError, GraphError
 from optim.saving import collect, restore
 from optim.settings import SETTINGS, ParamGroup, Setting, checked, combined, setting_for
 
-__all__ = ["Array", "Optimizer", "Write", "decayed", "reader", "write"]
+__all__ = ["Array", "Optimizer", "Write", "decayed", "reader"]
 
 #: What a rule computes with: an ndarray, a Tensor, or (for counters and hyper-parameters) a Python number.
 Array = Any
@@ -211,9 +211,9 @@ class Optimizer:
         with np.errstate(all="ignore"):
             new = [w for group, params in work for w in self._new_values(group, params, read)]
         try:
-            write(new)
+            ag.overwrite(new)
         except BaseException:  # an interrupt: writing is idempotent, so finish, and leave no half-made step
-            write(new)
+            ag.overwrite(new)
             raise
 
     def _due(self) -> Iterator[tuple[ParamGroup, list[ag.Tensor]]]:
@@ -294,11 +294,3 @@ def _read_eager(slot: Slot) -> Array:
 def _read_recorded(slot: Slot) -> Array:
     return slot.value if isinstance(slot, ag.State) else slot
 
-
-def write(new: Iterable[Write]) -> None:
-    """Put the new values where they belong, in the same arrays and cells."""
-    for target, value in new:
-        if isinstance(target, ag.State):
-            target.write(value)
-        else:
-            target.copy_(value)

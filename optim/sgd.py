@@ -7,7 +7,7 @@ from typing import Any
 
 import autograd as ag
 from autograd.errors import ArgumentError, user_line
-from optim.optimizer import Array, Optimizer, Write, decayed, reader, write
+from optim.optimizer import Array, Optimizer, Write, decayed, reader
 
 __all__ = ["SGD", "sgd"]
 
@@ -110,9 +110,9 @@ class SGD(Optimizer):
                     back.append(Write(p, +p.detach()))
         try:
             with ag.no_grad():
-                write(there)
+                ag.overwrite(there)
             loss = self._evaluate(closure)
         finally:
             with ag.no_grad():
-                write(back)
+                ag.overwrite(back)
         return super().step(lambda: loss)
