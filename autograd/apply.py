@@ -33,7 +33,7 @@ from autograd.rule import Op, Plan, np
 from autograd.tape import Node, mode, tick
 from autograd.tensor import Tensor
 
-__all__ = ["METHODS", "ROUTES", "apply", "composite", "namespace", "operand", "publish", "record"]
+__all__ = ["METHODS", "ROUTES", "apply", "composite", "namespace", "operand", "publish", "record", "tensor"]
 
 ndarray = numpy.ndarray
 Call = Callable[..., Any]
@@ -115,6 +115,11 @@ def operand(x: Any) -> Any:
     raise DTypeError(f"expected a Tensor, an array or a number, got {type(x).__name__}: {x!r:.60}. ({user_line()})")
 
 
+def tensor(x: Any) -> Tensor:
+    """x itself, or a constant Tensor of the array, list or number that it is."""
+    return x if isinstance(x, Tensor) else Tensor._wrap(numpy.asarray(operand(x)))
+
+
 def _plain(v: Any) -> Any:
     if isinstance(v, Tensor):
         return numpy.asarray(v.numpy() if v._node is None else v.__array__())
@@ -171,7 +176,7 @@ def failed(op: Op, arrays: Sequence[Any], settings: dict[str, Any], error: Excep
         raise error
     shapes = " and ".join(str(numpy.shape(a)) if not hasattr(a, "__traced__") else str(a.shape) for a in arrays)
     given = "".join(f", {k}={v!r:.60}" for k, v in settings.items() if v is not op.settings.get(k))
-    text = str(error).split("\n")[0].rstrip(".")
+    text = str(error).split("\n")[0].strip(" .").removeprefix(f"{op.name}: ")
     message = f"{op.name}: {text} (operands of shape {shapes}{given}) at {user_line()}."
     if isinstance(error, numpy.exceptions.AxisError):
         raise AxisError(message) from None
@@ -349,9 +354,15 @@ def _enter(name: str, call: Call, single: bool = True) -> None:
 
 def _operators(op: Op, call: Call) -> None:
     for name, reverse in op.dunders():
-        setattr(Tensor, name, (lambda b, a: call(a, b)) if reverse else call)
+        method = _comparison(call) if name in ("__eq__", "__ne__") else call
+        setattr(Tensor, name, (lambda b, a: call(a, b)) if reverse else method)
         if reverse:
             setattr(Tensor, name.replace("__r", "__i"), _augmented(call))
+
+
+def _comparison(call: Call) -> Call:
+    """With None or a string, Python's own answer: not equal. So ``t in (None, "auto")`` works."""
+    return lambda a, b, /: NotImplemented if b is None or isinstance(b, str) else call(a, b)
 
 
 def _augmented(call: Call) -> Call:

@@ -235,7 +235,7 @@ COMPOSED: dict[str, tuple[Composed, ...]] = {
     "clip": (
         Composed(((3, 4),), lambda m, x: m.clip(x, a_min=-0.5, a_max=0.5)),
         Composed(((3, 4), (4,)), lambda m, x, b: m.clip(x, b, None)),
-        Composed(((3, 4), (4,)), lambda m, x, b: m.clip(x, b - 3, b)),
+        Composed(((3, 4), (4,)), lambda m, x, b: m.clip(x, m.subtract(b, 3), b)),
     ),
     "round": tuple(Composed(((3, 4),), lambda m, x, d=d: m.round(x, d), off_integers(-3, 3)) for d in (0, -1)),
     "around": (Composed(((3, 4),), lambda m, x: m.around(x), off_integers(-3, 3)),),

@@ -15,6 +15,7 @@ BAD: list[tuple[str, Any, type[Exception], str]] = [
     ("shapes", lambda x: x + np.ones((2, 4)), E.ShapeError, r"\(2, 3\) and \(2, 4\)"),
     ("inner length", lambda x: x @ np.ones((2, 3)), E.ShapeError, r"matmul.*\(2, 3\)"),
     ("0-d operand", lambda x: x @ ag.Tensor(1.0), E.ShapeError, "matmul"),
+    ("a number as a matrix", lambda x: x @ 3, E.ShapeError, "matmul"),
     ("axis out of range", lambda x: x.sum(axis=2), E.AxisError, "axis 2"),
     ("axis twice", lambda x: x.sum(axis=(0, 0)), ValueError, "duplicate"),
     ("axis of floats", lambda x: x.sum(axis=0.5), E.DTypeError, "sum"),

@@ -313,3 +313,24 @@ def test_reflected_arrays_never_become_objects() -> None:
     assert type(y) is ag.Tensor and y.dtype == float
     z = np.float32(2.0) * leaf(1.0)
     assert type(z) is ag.Tensor
+
+
+def test_none_and_words_are_just_not_equal() -> None:
+    x = leaf(1.0, 2.0)
+    assert x not in (None, "auto") and (x == None) is False and (x != "auto") is True  # noqa: E711
+    assert None not in [x]
+
+
+@pytest.mark.parametrize(
+    "sample",
+    [pytest.param(c, id=f"{name}-{k}") for name, cs in COMPOSED.items() if hasattr(np, name) for k, c in enumerate(cs)],
+)
+def test_lists_and_arrays_will_do(sample: Composed) -> None:
+    """Without any Tensor among the arguments the answer is a constant Tensor."""
+    rng = np.random.default_rng(0)
+    arrays = [np.asarray(sample.domain(rng, shape)) for shape in sample.shapes]
+    expected = sample.call(np, *arrays)
+    for arguments in (arrays, [a.tolist() for a in arrays]):
+        y = sample.call(ag, *arguments)
+        assert type(y) is ag.Tensor and not y.requires_grad
+        np.testing.assert_allclose(y.data, expected, rtol=1e-13)

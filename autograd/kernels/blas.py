@@ -45,7 +45,8 @@ def _threads() -> tuple[Any, Any] | None:
 
 def matmul(a: Any, b: Any) -> Any:
     """np.matmul(a, b)."""
-    if not (SPLIT <= a.size * b.shape[-1] < WORTH if getattr(a, "ndim", 0) and getattr(b, "ndim", 0) else False) or (pair := _threads()) is None:
+    proper = getattr(a, "ndim", 0) and getattr(b, "ndim", 0)
+    if not (proper and SPLIT <= a.size * b.shape[-1] < WORTH) or (pair := _threads()) is None:
         return numpy.matmul(a, b)
     global _running, _before
     get, put = pair

@@ -4,7 +4,7 @@ from typing import Any
 
 import numpy
 
-from autograd.apply import ROUTES, apply, composite
+from autograd.apply import ROUTES, apply, composite, tensor
 from autograd.errors import DTypeError, user_line
 from autograd.rule import OPS, elementwise, linear, np, primitive
 from autograd.tensor import Tensor
@@ -118,6 +118,7 @@ def rint(x, /):
 @composite("around")
 def round(x: Any, decimals: int = 0) -> Any:
     """Nearest number with so many decimals, ties to even; derivative 0."""
+    x = tensor(x)
     return rint(x) if decimals == 0 else rint(x * 10.0**decimals) / 10.0**decimals
 
 

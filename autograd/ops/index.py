@@ -6,10 +6,10 @@ from typing import Any
 
 import numpy
 
-from autograd.apply import ROUTES, composite
+from autograd.apply import ROUTES, composite, tensor
 from autograd.errors import AxisError, IndexingError, user_line
 from autograd.inplace import plain_index
-from autograd.rule import linear, np, primitive
+from autograd.rule import OPS, linear, np, primitive
 from autograd.tensor import Tensor
 
 
@@ -55,7 +55,7 @@ def put_along(x, indices, /, axis, shape):
 @composite()
 def take(x: Any, indices: Any, axis: int | None = None) -> Any:
     """The elements of x at indices along an axis (of the flattened array if None)."""
-    indices = plain_index(indices)
+    x, indices = tensor(x), plain_index(indices)
     if axis is None:
         return x.reshape((-1,))[indices]
     return x[(*(slice(None),) * (axis % x.ndim), indices)]
@@ -64,13 +64,13 @@ def take(x: Any, indices: Any, axis: int | None = None) -> Any:
 @composite()
 def sort(x: Any, axis: int = -1) -> Any:
     """The elements in increasing order along an axis; the gradient follows each. Ties keep their order."""
-    order = numpy.argsort(x.data, axis=axis, kind="stable")
-    return take_along_axis(x, order, axis=axis)
+    return take_along_axis(x, OPS["argsort"].call(x, axis=axis), axis=axis)
 
 
 @composite()
 def diagonal(x: Any, offset: int = 0, axis1: int = 0, axis2: int = 1) -> Any:
     """The diagonal of a matrix, or of the last but named axes of a stack."""
+    x = tensor(x)
     if not all(-x.ndim <= k < x.ndim for k in (axis1, axis2)):
         raise AxisError(f"diagonal needs two axes, shape {x.shape} has no axes {axis1} and {axis2}. ({user_line()})")
     n, m = x.shape[axis1], x.shape[axis2]

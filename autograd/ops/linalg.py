@@ -6,10 +6,9 @@ from typing import Any
 
 import numpy
 
-from autograd.apply import apply, composite
+from autograd.apply import apply, composite, tensor
 from autograd.errors import DTypeError, ShapeError, user_line
 from autograd.rule import linear, np
-from autograd.tensor import Tensor
 
 
 def turned(m: Any) -> Any:
@@ -46,7 +45,7 @@ def matmul(a, b, /):
 @composite()
 def dot(a: Any, b: Any) -> Any:
     """NumPy's dot: a product of numbers, vectors or matrices; sum over the last axis of a and the last but one of b."""
-    a, b = (x if isinstance(x, Tensor) else numpy.asarray(x) for x in (a, b))
+    a, b = tensor(a), tensor(b)
     if a.ndim == 0 or b.ndim == 0:
         return a * b
     if b.ndim <= 2:
@@ -57,14 +56,14 @@ def dot(a: Any, b: Any) -> Any:
 @composite(method=False)
 def outer(a: Any, b: Any) -> Any:
     """All products of an element of a with one of b."""
-    a, b = (x if isinstance(x, Tensor) else numpy.asarray(x) for x in (a, b))
+    a, b = tensor(a), tensor(b)
     return a.reshape((-1, 1)) * b.reshape((1, -1))
 
 
 @composite(method=False)
 def inner(a: Any, b: Any) -> Any:
     """Sum of products over the last axes."""
-    a, b = (x if isinstance(x, Tensor) else numpy.asarray(x) for x in (a, b))
+    a, b = tensor(a), tensor(b)
     if a.ndim == 0 or b.ndim == 0:
         return a * b
     return tensordot(a, b, axes=((a.ndim - 1,), (b.ndim - 1,)))
@@ -73,7 +72,7 @@ def inner(a: Any, b: Any) -> Any:
 @composite(method=False)
 def tensordot(a: Any, b: Any, axes: Any = 2) -> Any:
     """Sum of products over the named axes of a and b (or the last and first so many)."""
-    a, b = (x if isinstance(x, Tensor) else numpy.asarray(x) for x in (a, b))
+    a, b = tensor(a), tensor(b)
     if isinstance(axes, int):
         axes = (tuple(range(a.ndim - axes, a.ndim)), tuple(range(axes)))
     left, right = ((x,) if isinstance(x, int) else tuple(x) for x in axes)
@@ -123,7 +122,7 @@ def einsum(subscripts: Any, *operands: Any) -> Any:
     """
     if not isinstance(subscripts, str):
         raise DTypeError(f"einsum takes its subscripts as a string such as 'ij,jk->ik', got {type(subscripts).__name__}.")
-    xs = [x if isinstance(x, Tensor) else numpy.asarray(x) for x in operands]
+    xs = [tensor(x) for x in operands]
     terms, out = _parse(subscripts.replace(" ", ""), [x.ndim for x in xs])
     sizes: dict[str, int] = {}
     for term, x in zip(terms, xs, strict=True):

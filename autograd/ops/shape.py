@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy
 
-from autograd.apply import METHODS, apply, composite
+from autograd.apply import METHODS, apply, composite, tensor
 from autograd.errors import ArgumentError, AxisError, DTypeError, ShapeError, user_line
 from autograd.rule import OPS, linear, np
 from autograd.tensor import Tensor
@@ -97,7 +97,7 @@ def cast(x, /, dtype):
 @composite(method=False)
 def astype(x: Any, dtype: Any) -> Any:
     """The same values in another dtype; differentiable between float dtypes."""
-    return x.astype(dtype)
+    return tensor(x).astype(dtype)
 
 
 @linear(lambda g, i, axis, bounds: g[(*(slice(None),) * (axis % g.ndim), slice(bounds[i], bounds[i + 1]))],
@@ -142,7 +142,7 @@ def concatenate(arrays: Sequence[Any], axis: int | None = 0) -> Any:
 @composite(method=False)
 def stack(arrays: Sequence[Any], axis: int = 0) -> Any:
     """Arrays of one shape joined along a new axis."""
-    arrays = [a if isinstance(a, Tensor) else numpy.asarray(a) for a in arrays]
+    arrays = [tensor(a) for a in arrays]
     if not arrays:
         raise ShapeError(f"stack got an empty sequence: there is nothing to join. ({user_line()})")
     if any(a.shape != arrays[0].shape for a in arrays):
@@ -182,13 +182,14 @@ def copy(x: Any) -> Any:
 
 
 def _at_least(a: Any, ndim: int) -> Any:
-    a = a if isinstance(a, Tensor) else numpy.asarray(a)
+    a = tensor(a)
     return OPS["reshape"].call(a, (1,) * (ndim - a.ndim) + a.shape) if a.ndim < ndim else a
 
 
 @composite()
 def split(x: Any, indices_or_sections: Any, axis: int = 0) -> list[Any]:
     """Pieces of x along an axis: that many equal ones, or cut at the given indices."""
+    x = tensor(x)
     if not -x.ndim <= axis < x.ndim:
         raise AxisError(f"axis {axis} does not exist in shape {x.shape}. ({user_line()})")
     n = x.shape[axis]
@@ -207,6 +208,7 @@ def pad(x: Any, pad_width: Any, mode: str = "constant", constant_values: Any = 0
     """x with a border of zeros or of another constant."""
     if mode != "constant":
         raise ArgumentError(f"pad mode {mode!r} is not supported: use 'constant', or concatenate slices. ({user_line()})")
+    x = tensor(x)
     widths = tuple((int(a), int(b)) for a, b in numpy.broadcast_to(pad_width, (x.ndim, 2)))
     if any(n < 0 for w in widths for n in w):
         raise ArgumentError(f"pad widths must not be negative, got {widths}. ({user_line()})")
@@ -238,7 +240,7 @@ def gathered(g: Any, shape: tuple[int, ...], repeats: Any, axis: Any) -> Any:
 @composite()
 def tile(x: Any, reps: Any) -> Any:
     """x repeated as a whole along each axis."""
-    reps = (reps,) if isinstance(reps, int | numpy.integer) else tuple(reps)
+    x, reps = tensor(x), (reps,) if isinstance(reps, int | numpy.integer) else tuple(reps)
     shape = (1,) * (len(reps) - x.ndim) + x.shape
     reps = (1,) * (len(shape) - len(reps)) + reps
     between = [m for r, n in zip(reps, shape, strict=True) for m in (1, n)]
