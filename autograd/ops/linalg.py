@@ -122,7 +122,7 @@ def einsum(subscripts: Any, *operands: Any) -> Any:
     """
     if not isinstance(subscripts, str):
         raise DTypeError(f"einsum takes its subscripts as a string such as 'ij,jk->ik', got {type(subscripts).__name__}.")
-    xs = [tensor(x) for x in operands]
+    xs: list[Any] = [tensor(x) for x in operands]
     terms, out = _parse(subscripts.replace(" ", ""), [x.ndim for x in xs])
     sizes: dict[str, int] = {}
     for term, x in zip(terms, xs, strict=True):
