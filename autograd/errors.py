@@ -19,6 +19,10 @@ __all__ = [
 ]  # fmt: skip
 
 
+NOWHERE = "your code"
+"""What stands for the user's line where there is none, as on a command line."""
+
+
 class AutogradError(Exception):
     """The base of every error that this library raises on purpose; its text ends with the user's line."""
 
@@ -28,7 +32,7 @@ class AutogradError(Exception):
 
     def __str__(self) -> str:
         text = super().__str__()
-        return text if self.where in text else f"{text} ({self.where})"
+        return text if self.where in text or self.where == NOWHERE else f"{text} ({self.where})"
 
 
 class ShapeError(AutogradError, ValueError):
@@ -86,7 +90,7 @@ _ROOTS = (
 @cache
 def is_internal(filename: str) -> bool:
     """Whether a source file is one of the library's own, so that the user's line is further up the stack."""
-    return filename.startswith(_ROOTS) or filename.startswith("<wengert")
+    return filename.startswith(_ROOTS) or filename.startswith(("<wengert", "<frozen"))
 
 
 def user_frame(frame: FrameType | None) -> FrameType | None:
@@ -123,4 +127,4 @@ def user_line() -> str:
     >>> user_line().startswith("<doctest")
     True
     """
-    return line_of(*user_place()) or "your code"
+    return line_of(*user_place()) or NOWHERE

@@ -43,7 +43,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         with np.errstate(all="ignore"):  # an overflow shows in the loss, and is said once
             return int(options.command(options))
     except AutogradError as error:
-        _complain(f"error: {error}")
+        _complain(f"error: {str(error).removesuffix(' (your code)')}")  # on a command line there is no line of code to name
     except MemoryError:
         _complain("error: not enough memory for this network and data. Use smaller --hidden layers or fewer columns.")
     except KeyboardInterrupt:
