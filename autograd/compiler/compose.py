@@ -19,6 +19,7 @@ from autograd.errors import UnsupportedError, user_line
 __all__: list[str] = []
 
 ndarray = numpy.ndarray
+LONGEST = 2048  # of what is sorted by comparing all with all
 
 
 def unsupported(what: str, instead: str = "Call it outside of jit") -> UnsupportedError:
@@ -294,6 +295,27 @@ def _extreme_index(extreme: str) -> Callable[..., Any]:
     return emit
 
 
+def argsort(x: Any, axis: Any = -1, kind: str = "stable") -> Any:
+    """The order of the elements: each one's rank is how many come before it, and NaN comes last."""
+    if not isinstance(x, Traced):
+        return numpy.argsort(x, axis=axis, kind=kind)  # type: ignore[call-overload]
+    if axis is None:
+        x, axis = reshape(x, (-1,)), 0
+    (k,) = _axes(axis, x.ndim)
+    n = x.shape[k]
+    if n > LONGEST:
+        raise unsupported(f"sorting more than {LONGEST} elements")
+    x = moveaxis(x, k, -1)
+    here, there = expand_dims(x, -1), expand_dims(x, -2)
+    number = constant(numpy.arange(n))
+    earlier = constant(numpy.arange(n) < numpy.arange(n)[:, None])
+    less = np.less(there, here) | (np.isnan(here) & np.logical_not(np.isnan(there)))
+    tie = np.equal(here, there) | (np.isnan(here) & np.isnan(there))
+    rank = np.sum(less | (tie & earlier), axis=-1)
+    at = np.equal(expand_dims(rank, -1), number)
+    return moveaxis(np.sum(np.where(at, reshape(number, (n, 1)), 0), axis=-2), -1, k)
+
+
 def var(x: Any, axis: Any = None, ddof: int = 0, keepdims: bool = False) -> Any:
     """Σ (x − x̄)² / (n − ddof)."""
     n = 1
@@ -392,7 +414,7 @@ np.__dict__.update(
     concatenate=concatenate, moveaxis=moveaxis, clip=clip, fmax=fmax, fmin=fmin, logaddexp=logaddexp,
     floor_divide=floor_divide, remainder=remainder, isnan=_of_floats("isnan", False), isinf=_of_floats("isinf", False),
     isfinite=_of_floats("isfinite", True), max=_boolean("max"), min=_boolean("min"), any=any_, all=all_,
-    argmax=_extreme_index("max"), argmin=_extreme_index("min"), var=var, std=std, cumsum=cumsum, matmul=product,
+    argmax=_extreme_index("max"), argmin=_extreme_index("min"), argsort=argsort, var=var, std=std, cumsum=cumsum, matmul=product,
     einsum=einsum, real=lambda x: x, conj=lambda x: x, imag=lambda x: np.zeros_like(x), flip=_moving("flip"), roll=_moving("roll"), repeat=_moving("repeat"),
 )  # fmt: skip
 Traced.__getitem__ = getitem  # type: ignore[attr-defined]

@@ -1,0 +1,84 @@
+"""Compiled functions in the corners, against eager: NaN and infinities, integers and booleans, empty arrays, 0-d."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+import pytest
+
+import autograd as ag
+
+pytest.importorskip("numba")
+
+
+SPECIAL = np.array([np.nan, np.inf, -np.inf, 0.0, -0.0, 1.0, -1.0, 2.5, -2.5, 1e-30, 3e38, -750.0])
+ONE = "floor ceil rint trunc sign absolute sqrt exp log log1p expm1 tanh sigmoid softplus relu isnan isinf isfinite".split()
+TWO = "add multiply divide power maximum minimum fmax fmin remainder floor_divide hypot arctan2 logaddexp less equal".split()
+
+
+@pytest.mark.parametrize("dtype", [np.float64, np.float32])
+def test_special_values(dtype: Any) -> None:
+    x = SPECIAL.astype(dtype)
+    a, b = (g.ravel() for g in np.meshgrid(x, x))
+    calls = {n: lambda x, a, b, n=n: getattr(ag, n)(x) for n in (*ONE, "max", "min", "sum", "argmax", "argmin", "argsort")}
+    calls |= {n: lambda x, a, b, n=n: getattr(ag, n)(a, b) for n in TWO}
+    calls["clip below"] = lambda x, a, b: ag.clip(x, -1, None)
+    calls["clip above"] = lambda x, a, b: ag.clip(x, None, 2)
+    calls["where"] = lambda x, a, b: ag.where(x > 0, 1.0, x)
+
+    def every(x: Any, a: Any, b: Any) -> list[Any]:
+        return [c(x, a, b) for c in calls.values()]
+
+    given = [ag.Tensor(v) for v in (x, a, b)]
+    with np.errstate(all="ignore"):
+        want = every(*given)
+    rtol = 1e-5 if dtype == np.float32 else 1e-12
+    for name, g, w in zip(calls, ag.jit(every)(*given), want, strict=True):
+        assert g.dtype == w.dtype
+        np.testing.assert_allclose(g.data, w.data, rtol=rtol, atol=1e-30, err_msg=name)
+
+
+def test_integers_and_booleans() -> None:
+    i, j, m = np.array([-7, -3, 0, 3, 7]), np.array([2, -2, 3, 0, -4]), np.array([True, False, True, True, False])
+    calls: list[Callable[..., Any]] = [
+        lambda i, j, m: i / j, lambda i, j, m: i // j, lambda i, j, m: i % j, lambda i, j, m: i * 2.5,
+        lambda i, j, m: i ** 2, lambda i, j, m: ag.mean(i), lambda i, j, m: ag.sum(m), lambda i, j, m: m * i,
+        lambda i, j, m: m + m, lambda i, j, m: ag.max(i), lambda i, j, m: ag.max(m), lambda i, j, m: ag.abs(i),
+        lambda i, j, m: ag.sign(i), lambda i, j, m: ag.sqrt(ag.abs(i)), lambda i, j, m: i @ j, lambda i, j, m: ~m,
+        lambda i, j, m: m & (i > 0), lambda i, j, m: i & j, lambda i, j, m: ag.cumsum(m), lambda i, j, m: ag.isfinite(i),
+        lambda i, j, m: ag.where(m, i, 0), lambda i, j, m: ag.where(m, 1, 0.5), lambda i, j, m: ag.exp(i),
+        lambda i, j, m: ag.any(i > 6), lambda i, j, m: ag.all(m), lambda i, j, m: ag.prod(i[:2]), lambda i, j, m: i[::-1],
+    ]  # fmt: skip
+
+    def every(i: Any, j: Any, m: Any) -> list[Any]:
+        return [c(i, j, m) for c in calls]
+
+    for dtype in (np.int64, np.int32, np.int16):
+        given = [ag.Tensor(v) for v in (i.astype(dtype), j.astype(dtype), m)]
+        with np.errstate(all="ignore"):
+            want = every(*given)
+        for k, (g, w) in enumerate(zip(ag.jit(every)(*given), want, strict=True)):
+            assert g.dtype == w.dtype, (k, g.dtype, w.dtype)
+            np.testing.assert_allclose(g.data, w.data, rtol=1e-6, err_msg=str(k))
+
+
+def test_empty_and_zero_dimensional() -> None:
+    calls: list[Callable[..., Any]] = [
+        lambda e, s: ag.exp(e), lambda e, s: e.sum(), lambda e, s: e.sum(axis=0), lambda e, s: e.prod(axis=1),
+        lambda e, s: e @ e.T, lambda e, s: e.T @ e, lambda e, s: ag.concatenate([e, e]), lambda e, s: e * s,
+        lambda e, s: s.sum(), lambda e, s: s[...], lambda e, s: s[None], lambda e, s: ag.max(s), lambda e, s: ag.pad(e, 1),
+        lambda e, s: e.reshape(3, 0), lambda e, s: ag.cumsum(s), lambda e, s: s * s + 1, lambda e, s: e[:, :0],
+        lambda e, s: e.mean(), lambda e, s: ag.argsort(e, axis=1),
+    ]  # fmt: skip
+
+    def every(e: Any, s: Any) -> list[Any]:
+        return [c(e, s) for c in calls]
+
+    given = [ag.Tensor(np.zeros((0, 3))), ag.Tensor(np.array(2.0))]
+    with np.errstate(all="ignore"):
+        want = every(*given)
+    for k, (g, w) in enumerate(zip(ag.jit(every)(*given), want, strict=True)):
+        assert g.dtype == w.dtype and g.shape == w.shape, k
+        np.testing.assert_array_equal(g.data, w.data, err_msg=str(k))
