@@ -133,7 +133,12 @@ class Tensor:
 
     @property
     def data(self) -> Any:
-        """The array itself, shared. Assigning replaces it and counts as a write."""
+        """The array itself, shared. Assigning replaces it and counts as a write. Not to be read while `jit` records."""
+        if tape.mode.capture is not None and type(self._data) is ndarray:
+            raise GraphError(
+                "reading .data while a step is being recorded would freeze the values of the moment into the program. Compute "
+                f"with the tensor itself, or read before the jitted call. ({user_line()})"
+            )
         return self._data
 
     @data.setter
