@@ -68,7 +68,8 @@ def positions(shape: tuple[int, ...], index: Any) -> Any:
     chosen = parts[first:]
     while chosen and isinstance(chosen[-1], slice) and chosen[-1] == slice(None):
         chosen.pop()
-    if not all(isinstance(p, int | ndarray | Traced) for p in chosen) or any(getattr(p, "dtype", None) == bool for p in chosen):
+    whole = all(isinstance(p, int | ndarray | Traced) for p in chosen)
+    if not whole or any(getattr(p, "dtype", numpy.dtype(int)).kind == "b" for p in chosen):
         raise unsupported(
             "reading at a mask, or at computed indices beside slices,", "A mask: autograd.where. Indices: index twice"
         )
@@ -76,15 +77,21 @@ def positions(shape: tuple[int, ...], index: Any) -> Any:
     total: Any = 0
     valid: Any = True
     for n, p in zip(shape[first:], chosen, strict=False):
-        p = np.where(lifted(numpy.asarray(p)) < 0, p + n, p) if not isinstance(p, Traced) else np.where(p < 0, p + n, p)
-        valid = (p >= 0) & (p < n) & valid
-        total = total * n + np.astype(p, numpy.int64)
+        i: Any = p if isinstance(p, Traced) else constant(p)
+        i = np.where(i < 0, i + n, i)
+        valid = (i >= 0) & (i < n) & valid
+        total = total * n + np.astype(i, numpy.int64)
     lead, width, stride = shape[:first], total.ndim, int(numpy.prod(rest, dtype=int))
     block = int(numpy.prod(shape[first:], dtype=int))
     before = (numbered(lead) * block).reshape(lead + (1,) * (width + len(rest)))
     inner = reshape(total * stride, (*total.shape, *(1,) * len(rest)))
     known = reshape(valid, (*total.shape, *(1,) * len(rest)))
     return np.where(known, inner + constant(before) + constant(numbered(rest)), -1)
+
+
+def found(y: Any, places: Any) -> Any:
+    """What was read at positions; NaN where a computed one points outside."""
+    return np.where(np.less(places, 0), numpy.nan, y) if isinstance(places, Traced) and y.dtype.kind == "f" else y
 
 
 def getitem(x: Any, index: Any) -> Any:
@@ -94,8 +101,7 @@ def getitem(x: Any, index: Any) -> Any:
             return x[index]
         x = constant(x)
     places = positions(x.shape, index)
-    y = gather(x, places)
-    return np.where(places >= 0, y, numpy.nan) if isinstance(places, Traced) and y.dtype.kind == "f" else y
+    return found(gather(x, places), places)
 
 
 def scatter_add(g: Any, index: Any, shape: tuple[int, ...]) -> Any:
@@ -127,8 +133,7 @@ def take_along_axis(x: Any, indices: Any, axis: int) -> Any:
     if indices.shape[axis] == 1:
         return _one_along(lifted(x), indices, axis)
     places = along(indices, axis, x.shape)
-    y = gather(lifted(x), places)
-    return np.where(places >= 0, y, numpy.nan) if isinstance(places, Traced) and y.dtype.kind == "f" else y
+    return found(gather(lifted(x), places), places)
 
 
 def put_along(g: Any, indices: Any, axis: int, shape: tuple[int, ...]) -> Any:
@@ -295,10 +300,10 @@ def _extreme_index(extreme: str) -> Callable[..., Any]:
     return emit
 
 
-def argsort(x: Any, axis: Any = -1, kind: str = "stable") -> Any:
+def argsort(x: Any, axis: Any = -1, kind: Any = "stable") -> Any:
     """The order of the elements: each one's rank is how many come before it, and NaN comes last."""
     if not isinstance(x, Traced):
-        return numpy.argsort(x, axis=axis, kind=kind)  # type: ignore[call-overload]
+        return numpy.argsort(x, axis=axis, kind=kind)
     if axis is None:
         x, axis = reshape(x, (-1,)), 0
     (k,) = _axes(axis, x.ndim)
@@ -395,7 +400,7 @@ def einsum(subscripts: str, *xs: Any) -> Any:
     return y if len(letters) == len(out) else np.sum(y, axis=tuple(range(len(out), len(letters))))
 
 
-def _absent(name: str, function: Callable[..., Any]) -> Callable[..., Any]:
+def _absent(name: str, function: Any) -> Callable[..., Any]:
     """A function that has no compiled form: it says so when it meets an instruction."""
 
     def refuse(*arguments: Any, **settings: Any) -> Any:
@@ -411,12 +416,14 @@ for _name, _thing in list(vars(np).items()):
         setattr(np, _name, _absent(_name, _thing))
 np.__dict__.update(
     getitem=getitem, scatter_add=scatter_add, take_along_axis=take_along_axis, put_along=put_along, write=write, pad=pad,
-    concatenate=concatenate, moveaxis=moveaxis, clip=clip, fmax=fmax, fmin=fmin, logaddexp=logaddexp,
-    floor_divide=floor_divide, remainder=remainder, isnan=_of_floats("isnan", False), isinf=_of_floats("isinf", False),
-    isfinite=_of_floats("isfinite", True), max=_boolean("max"), min=_boolean("min"), any=any_, all=all_,
-    argmax=_extreme_index("max"), argmin=_extreme_index("min"), argsort=argsort, var=var, std=std, cumsum=cumsum, matmul=product,
-    einsum=einsum, real=lambda x: x, conj=lambda x: x, imag=lambda x: np.zeros_like(x), flip=_moving("flip"), roll=_moving("roll"), repeat=_moving("repeat"),
+    concatenate=concatenate, moveaxis=moveaxis, flip=_moving("flip"), roll=_moving("roll"), repeat=_moving("repeat"),
+    clip=clip, fmax=fmax, fmin=fmin, logaddexp=logaddexp, floor_divide=floor_divide, remainder=remainder,
+    isnan=_of_floats("isnan", False), isinf=_of_floats("isinf", False), isfinite=_of_floats("isfinite", True),
+    real=lambda x: x, conj=lambda x: x, imag=lambda x: np.zeros_like(x),
+    max=_boolean("max"), min=_boolean("min"), any=any_, all=all_, argmax=_extreme_index("max"), argmin=_extreme_index("min"),
+    argsort=argsort, var=var, std=std, cumsum=cumsum, matmul=product, einsum=einsum,
 )  # fmt: skip
-Traced.__getitem__ = getitem  # type: ignore[attr-defined]
-Traced.__matmul__ = lambda a, b: product(a, b)  # type: ignore[attr-defined]
-Traced.__mod__, Traced.__floordiv__ = (lambda a, b: remainder(a, b)), (lambda a, b: floor_divide(a, b))  # type: ignore[attr-defined]
+for _operator, _function in (("getitem", getitem), ("matmul", product), ("mod", remainder), ("floordiv", floor_divide)):
+    setattr(Traced, f"__{_operator}__", lambda a, b, _f=_function: _f(a, b))
+    if _operator != "getitem":
+        setattr(Traced, f"__r{_operator}__", lambda b, a, _f=_function: _f(a, b))

@@ -8,7 +8,7 @@ written by the user that are reached are looked at in the same way.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from types import CodeType, FunctionType, MethodType, ModuleType
 from typing import Any
 
@@ -96,12 +96,16 @@ class Guards:
         for holder in below() if callable(below) else (thing,):
             if hasattr(holder, "training"):
                 self._attributes.append((holder, "training", holder.training))
+        self._object_attributes(thing, names)
+        for method in (getattr(type(thing), name, None) for name in ("forward", "__call__")):
+            if isinstance(method, FunctionType) and not is_internal(method.__code__.co_filename):
+                self._object_attributes(thing, set(mentioned(method.__code__)))
+                self._function(method)
+
+    def _object_attributes(self, thing: Any, names: set[str]) -> None:
         own: dict[str, Any] = getattr(thing, "__dict__", {})
         for name in sorted(names & own.keys() - {"training"}):
             self._attributes.append((thing, name, own[name]))
-        method: Callable[..., Any] | None = getattr(type(thing), "forward", None) or getattr(type(thing), "__call__", None)
-        if isinstance(method, FunctionType) and not is_internal(method.__code__.co_filename):
-            self._function(MethodType(method, thing) if id(method) not in self._seen else method)
 
 
 def mentioned(code: CodeType) -> Iterator[str]:

@@ -60,7 +60,7 @@ class Frame:
         """An array for every result, its address entered in the table."""
         arrays, table = [], self.table
         for at, shape, dtype, spare in self._slots:
-            for array, address in spare:
+            for array, address in spare:  # noqa: B007
                 if getrefcount(array) == ALONE:
                     break
             else:
@@ -146,7 +146,7 @@ class Variant:
                 self._alone.leave()
         else:
             self.code.run(frame.address)
-        for at, k, copy in frame.copies:
+        for _, k, copy in frame.copies:
             if k in self._changed:
                 self.arrays[k][...] = copy
         self._pool.append(frame)
@@ -186,7 +186,8 @@ class Compiled:
             bound = inspect.signature(self.function).bind(*arguments, **named)
             arguments = bound.args
             if bound.kwargs:
-                raise DTypeError(f"a jitted function takes no keyword-only arguments: {', '.join(bound.kwargs)}. ({user_line()})")
+                only = ", ".join(bound.kwargs)
+                raise DTypeError(f"a jitted function takes no keyword-only arguments: {only}. ({user_line()})")
         arrays: list[Any] = []
         key: list[Any] = [mode.record, get_default_dtype()]
         for a in arguments:
@@ -208,7 +209,10 @@ class Compiled:
             elif kind in (int, bool, str) or a is None:
                 key.append((kind, a))
             else:
-                raise DTypeError(f"an argument of a jitted function is an array, a number or a string, got {kind.__name__}. ({user_line()})")
+                raise DTypeError(
+                    "an argument of a jitted function is an array, a number or a string, got "
+                    f"{kind.__name__}. ({user_line()})"
+                )
         variants = self._variants.setdefault(tuple(key), [])
         variant = _valid(variants)
         if variant is None:
@@ -261,7 +265,8 @@ def usable() -> bool:
             _usable = os.environ.get("NUMBA_DISABLE_JIT", "0") in ("", "0")
         except Exception as error:  # a broken installation can fail in any way
             _usable = False
-            warnings.warn(f"LLVM (llvmlite, of Numba) cannot be used ({error}); jitted functions run uncompiled.", RuntimeWarning, stacklevel=3)
+            problem = f"LLVM (llvmlite, of Numba) cannot be used ({error}); jitted functions run uncompiled."
+            warnings.warn(problem, RuntimeWarning, stacklevel=3)
     return _usable
 
 
@@ -284,8 +289,8 @@ def jit(function: Callable[..., Any]) -> Compiled:
     A program is used again while what it was recorded with still holds: the tensors that it reads have the same arrays
     (whose contents may change), each ``.grad`` is None or not as it was, the names in the function's closure and module
     mean the same (numbers and strings by value, all else by identity), and so do the attributes that the function's
-    own code names and the ``training`` flags of modules. Not looked at: what is inside lists and dictionaries, attributes that only
-    other objects' code names, files, clocks, NumPy's random numbers. Random draws of autograd are refused.
+    own code names and the ``training`` flags of modules. Not looked at: what is inside lists and dictionaries,
+    attributes that only other objects' code names, files, clocks, NumPy's random numbers. Random draws of autograd are refused.
 
     What has no compiled form raises UnsupportedError, and says what to do instead.
 

@@ -189,7 +189,7 @@ class Maker:
         """One statement of the loop program."""
         if isinstance(s, ast.For):
             assert isinstance(s.target, ast.Name) and isinstance(s.iter, ast.Call)
-            self.loop(s.target.id, s.iter.args[0].value, lambda: [self.statement(t) for t in s.body])  # type: ignore[attr-defined]
+            self.loop(s.target.id, s.iter.args[0].value, lambda: self.block(s.body))  # type: ignore[attr-defined]
         elif isinstance(s, ast.AugAssign):
             load = ast.copy_location(ast.parse(ast.unparse(s.target), mode="eval").body, s.target)
             self.assign(s.target, ast.BinOp(load, s.op, s.value))
@@ -199,6 +199,11 @@ class Maker:
             self.product(s.value)
         elif not isinstance(s, ast.Pass):
             raise NotImplementedError(ast.unparse(s))
+
+    def block(self, statements: list[ast.stmt]) -> None:
+        """Statements in a row."""
+        for s in statements:
+            self.statement(s)
 
     def loop(self, name: str, count: int, body: Callable[[], Any]) -> None:
         """``for name in range(count)``."""
@@ -294,8 +299,8 @@ class Maker:
             b.store(ir.IntType(32)(v), place)
         for place, t in zip(letters, [turned[1], turned[0]], strict=True):
             b.store(ir.IntType(8)(ord("T" if t else "N")), place)
-        for place, v in zip(scales, [1.0, 0.0], strict=True):
-            b.store(ir.Constant(kind, v), place)
+        for place, scale in zip(scales, [1.0, 0.0], strict=True):
+            b.store(ir.Constant(kind, scale), place)
         word, byte, real = ir.IntType(32).as_pointer(), ir.IntType(8).as_pointer(), kind.as_pointer()
         shape = ir.FunctionType(ir.VoidType(), [byte, byte, word, word, word, real, real, word, real, word, real, real, word])
         routine = b.inttoptr(b.load(b.gep(self.table, [ir.IntType(64)(where)])), shape.as_pointer())
@@ -359,7 +364,7 @@ class Maker:
         if exponent in (1, 2, 3, 4):
             square = self.builder.fmul(x, x) if dtype.kind == "f" else self.builder.mul(x, x)
             times = self.builder.fmul if dtype.kind == "f" else self.builder.mul
-            return {1: lambda: x, 2: lambda: square, 3: lambda: times(square, x), 4: lambda: times(square, square)}[exponent](), dtype
+            return (x if exponent == 1 else square if exponent == 2 else times(square, x if exponent == 3 else square)), dtype
         if exponent == 0.5:
             return self.intrinsic("sqrt", (x, dtype))
         return self.library("pow", (x, dtype), (y, dtype))

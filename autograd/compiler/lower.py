@@ -419,7 +419,7 @@ def _dtype(x: Traced) -> str:
 
 
 def _kind(dtype: Any) -> str:
-    return "bool_" if dtype == bool else str(dtype.name)
+    return "bool_" if dtype.kind == "b" else str(dtype.name)
 
 
 def _literal(v: Any) -> str:

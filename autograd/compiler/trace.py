@@ -124,7 +124,8 @@ def elementwise_names() -> tuple[str, ...]:
         "add subtract multiply true_divide negative positive absolute power square sqrt cbrt reciprocal floor ceil trunc rint "
         "sign remainder floor_divide maximum minimum exp exp2 expm1 log log2 log10 log1p sin cos tan arcsin arccos arctan "
         "arctan2 sinh cosh tanh arcsinh arccosh arctanh hypot erf where strong_multiply equal not_equal less less_equal "
-        "greater greater_equal logical_and logical_or logical_not bitwise_and bitwise_or invert isnan isinf isfinite signbit bitwise_xor"
+        "greater greater_equal logical_and logical_or logical_not bitwise_and bitwise_or invert isnan isinf isfinite "
+        "signbit bitwise_xor"
     ).split()  # type: ignore[return-value]
 
 
@@ -236,7 +237,7 @@ def _picked(indices: Any, axis: int, shape: tuple[int, ...]) -> tuple[Any, Any]:
     if indices.shape[axis] != 1:
         raise UnsupportedError(f"picking several elements along an axis has no compiled form yet. ({user_line()})")
     n = shape[axis]
-    places = constant(numpy.arange(n).reshape((n,) + (1,) * (len(shape) - axis % len(shape) - 1)))
+    places: Any = constant(numpy.arange(n).reshape((n,) + (1,) * (len(shape) - axis % len(shape) - 1)))
     indices = lifted(indices)
     mask = (places == indices) | (places - n == indices)
     return mask, (indices >= -n) & (indices < n)
@@ -274,7 +275,8 @@ for _name in REDUCTIONS:
     setattr(NAMESPACE, _name, _reduction(_name))
 NAMESPACE.__dict__.update(
     mean=mean, reshape=reshape, transpose=transpose, swapaxes=swapaxes, expand_dims=expand_dims, squeeze=squeeze,
-    broadcast_to=broadcast_to, matmul=matmul, take_along_axis=take_along_axis, put_along=put_along, zeros_like=_like(0), ones_like=_like(1), astype=astype,
+    broadcast_to=broadcast_to, matmul=matmul, take_along_axis=take_along_axis, put_along=put_along, zeros_like=_like(0),
+    ones_like=_like(1), astype=astype,
 )  # fmt: skip
 
 for _python, _name in {
@@ -288,5 +290,6 @@ for _python, _name in {
     "lt": "less", "le": "less_equal", "gt": "greater", "ge": "greater_equal", "eq": "equal", "ne": "not_equal",
     "neg": "negative", "abs": "absolute", "invert": "invert", "matmul": "matmul",
 }.items():  # fmt: skip
-    setattr(Traced, f"__{_python}__", lambda *a, _f=getattr(NAMESPACE, _name): _f(*a))
+    _emit = getattr(NAMESPACE, _name)
+    setattr(Traced, f"__{_python}__", lambda *a, _f=_emit: _f(*a))
 Traced.__hash__ = object.__hash__  # type: ignore[method-assign]

@@ -1,3 +1,4 @@
+# ruff: noqa: F821  (fmod and floor are instructions of compiler.llvm)
 """The table that maps the scalar functions of the instruction set to code over operands ``{0}``, ``{1}``, ….
 
 `zero`, `one` and `infinity` stand for these numbers in the dtype of the operands. The functions in `FUNCTIONS` are
@@ -65,7 +66,8 @@ SCALARS: dict[str, str] = {
 FLOAT32 = {"exp": "exp32({0})", "log": "log32({0})", "log1p": "log1p32({0})", "tanh": "tanh32({0})"}
 
 FUNCTIONS: dict[str, Any] = {
-    "larger": larger, "smaller": smaller, "choose": choose, "floor_remainder": floor_remainder, "floor_quotient": floor_quotient,
+    "larger": larger, "smaller": smaller, "choose": choose,
+    "floor_remainder": floor_remainder, "floor_quotient": floor_quotient,
     **{name: getattr(vector_math, name) for name in vector_math.__all__},
 }  # fmt: skip
 
@@ -84,7 +86,7 @@ LIBRARY = {k: k for k in ("exp", "exp2", "expm1", "log", "log2", "log10", "log1p
 def source_of(name: str, dtype: np.dtype[Any], operands: list[str]) -> str:
     """The source of a scalar function of operands that all have one dtype."""
     template = FLOAT32.get(name) if dtype == np.float32 else None
-    kind = "bool_" if dtype == bool else dtype.name
+    kind = "bool_" if dtype.kind == "b" else dtype.name
     text = template or SCALARS[name]
     for word, value in (("zero", "0"), ("one", "1"), ("infinity", "np.inf")):
         text = text.replace(word, f"{kind}({value})")

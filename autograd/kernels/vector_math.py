@@ -1,15 +1,17 @@
+# ruff: noqa: F821  (round_even, bits_float and float_bits are instructions of compiler.llvm)
 """Scalar functions written so that LLVM turns a loop over them into vector code.
 
 The PyPI build of Numba has no vector library: a loop over ``math.tanh`` costs 16 ns an element. These have no branches
-and no calls, only arithmetic, selects and bit casts; ``compiler.llvm`` inlines them into the loops of a program. Coefficients are Chebyshev fits in extended precision. float32 so
-far; float64 goes to Python's ``math``, one element at a time.
+and no calls, only arithmetic, selects and bit casts; ``compiler.llvm`` inlines them into the loops of a program.
+Coefficients are Chebyshev fits in extended precision. float32 so far; float64 goes to the C library, one element at a
+time.
 """
 
 from __future__ import annotations
 
 import numpy as np
 
-__all__ = ["exp32", "log32", "log1p32", "tanh32"]
+__all__ = ["exp32", "log1p32", "log32", "tanh32"]
 
 f32, i32 = np.float32, np.int32
 
