@@ -15,7 +15,6 @@ from typing import Any
 from autograd import apply as _apply
 from autograd import errors, ops, tape
 from autograd.check import check_grads
-from autograd.compiler.jit import jit
 from autograd.memory import keep_freed_memory as _keep_freed_memory
 from autograd.modes import anomaly_mode, enable_grad, is_grad_enabled, is_recording, no_grad
 from autograd.random import Generator, default_generator, manual_seed
@@ -34,9 +33,14 @@ __all__ = [
 ]  # fmt: skip
 
 
-def __getattr__(name: str) -> Any:
-    if name == "viz":  # loaded when it is first used
+def __getattr__(name: str) -> Any:  # what is loaded when it is first used
+    if name == "viz":
         import importlib
 
         return importlib.import_module("autograd.viz")
+    if name == "jit":
+        from autograd.compiler.jit import jit
+
+        globals()["jit"] = jit
+        return jit
     raise AttributeError(f"module 'autograd' has no attribute {name!r}")

@@ -63,6 +63,9 @@ def _with_globals(function: FunctionType, scope: dict[str, Any]) -> FunctionType
 
 
 def _names(rule: Rule) -> tuple[str, ...]:
+    if isinstance(rule, FunctionType):  # twenty times faster than asking inspect, and there are hundreds at import
+        code = rule.__code__
+        return code.co_varnames[: code.co_argcount + code.co_kwonlyargcount]
     return tuple(inspect.signature(rule).parameters)
 
 
