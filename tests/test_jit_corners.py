@@ -64,6 +64,27 @@ def test_integers_and_booleans() -> None:
             np.testing.assert_allclose(g.data, w.data, rtol=1e-6, err_msg=str(k))
 
 
+def test_square_matrices_that_are_turned() -> None:
+    """Where a result is made by moving elements, it shares no loop with what it is moved from."""
+    a = np.arange(9.0).reshape(3, 3)
+    w = ag.Tensor(a)
+
+    @ag.jit
+    @ag.no_grad()
+    def f() -> Any:
+        y = ag.tanh(w) * 2
+        w.copy_(w.T)
+        return y, y.T, (y * 3).T
+
+    for k in range(2):
+        now = a.T if k else a
+        y, turned, thrice = f()
+        np.testing.assert_allclose(y.data, np.tanh(now) * 2, rtol=1e-12)
+        np.testing.assert_array_equal(turned.data, y.data.T)
+        np.testing.assert_allclose(thrice.data, y.data.T * 3, rtol=1e-12)
+        np.testing.assert_array_equal(w.data, now.T)
+
+
 def test_empty_and_zero_dimensional() -> None:
     calls: list[Callable[..., Any]] = [
         lambda e, s: ag.exp(e), lambda e, s: e.sum(), lambda e, s: e.sum(axis=0), lambda e, s: e.prod(axis=1),

@@ -214,7 +214,7 @@ class Lowered:
             else:
                 moves = y.function in ("broadcast", "reshape", "transpose", "gather")
                 stack.extend((i, same and not moves and i.shape == y.shape) for i in y.inputs if isinstance(i, Traced))
-        if x.function == "gather":
+        if x.function in ("gather", "transpose"):  # x itself is the move
             return set(), straight | other
         shape = x.inputs[0].shape if x.function in MADE_WHOLE else x.shape
         bent = {i for i in straight if self.shapes[i] != shape}
