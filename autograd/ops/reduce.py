@@ -13,7 +13,7 @@ from autograd.rule import kept, linear, np, reduction
 
 def expand(g: Any, shape: tuple[int, ...], axis: Any, keepdims: bool) -> Any:
     """A reduced array spread back over the axes that were reduced."""
-    if axis is not None and not keepdims:
+    if axis is not None and not keepdims and shape:  # NumPy lets a 0-d array be reduced over axis 0
         g = np.expand_dims(g, axis)
     return np.broadcast_to(g, shape)
 
