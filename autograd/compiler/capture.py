@@ -16,7 +16,6 @@ import numpy
 from autograd.compiler import compose, trace
 from autograd.compiler.trace import Traced
 from autograd.errors import GraphError, UnsupportedError, user_line
-from autograd.rule import OPS
 from autograd.tape import mode
 from autograd.tensor import Tensor, wrap
 
@@ -125,7 +124,7 @@ class Capture:
         if index is ... or isinstance(index, slice) and index == slice(None):
             new = trace.broadcast_to(value.astype(old.dtype), old.shape)
         else:
-            new = compose.write(old, value.astype(old.dtype), ((OPS["getitem"], {"index": index}),))
+            new = compose.write_at(old, value.astype(old.dtype), index)
         if computed:
             target._data = new
         else:

@@ -150,12 +150,26 @@ def write(x: Any, v: Any, path: Any) -> Any:
     v = v if isinstance(v, Traced) else constant(v, x.dtype)
     places: Any = numbered(x.shape)
     for op, settings in path:
-        index = settings.get("index")
-        if has_traced(index):
-            if len(path) == 1 and index.dtype == bool and index.shape == x.shape:
-                return np.where(index, v, x)
+        if has_traced(settings.get("index")):
+            if len(path) == 1:
+                return write_at(x, v, settings["index"])
             raise unsupported("writing at computed indices", "Write x = autograd.where(mask, v, x)")
         places = op.forward()(places, **settings)
+    return _written(x, v, places)
+
+
+def write_at(x: Any, v: Any, index: Any) -> Any:
+    """x with v at an index: known when the program is recorded, or a mask over the whole of x."""
+    if not has_traced(index):
+        return _written(x, v, numbered(x.shape)[index])
+    if index.dtype == bool and index.shape == x.shape:
+        return np.where(index, v, x)
+    raise unsupported("writing at computed indices", "Write x = autograd.where(mask, v, x)")
+
+
+def _written(x: Any, v: Any, places: Any) -> Any:
+    """x with v in the places of the given numbers."""
+    places = numpy.asarray(places)
     inverse = numpy.full(x.size, -1)
     inverse[places.ravel()] = numpy.arange(places.size)
     inverse = inverse.reshape(x.shape)
@@ -423,7 +437,7 @@ np.__dict__.update(
     max=_boolean("max"), min=_boolean("min"), any=any_, all=all_, argmax=_extreme_index("max"), argmin=_extreme_index("min"),
     argsort=argsort, var=var, std=std, cumsum=cumsum, matmul=product, einsum=einsum,
 )  # fmt: skip
-for _operator, _function in (("getitem", getitem), ("matmul", product), ("mod", remainder), ("floordiv", floor_divide)):
+setattr(Traced, "__getitem__", lambda x, index: getitem(x, index))  # noqa: B010
+for _operator, _function in (("matmul", product), ("mod", remainder), ("floordiv", floor_divide)):
     setattr(Traced, f"__{_operator}__", lambda a, b, _f=_function: _f(a, b))
-    if _operator != "getitem":
-        setattr(Traced, f"__r{_operator}__", lambda b, a, _f=_function: _f(a, b))
+    setattr(Traced, f"__r{_operator}__", lambda b, a, _f=_function: _f(a, b))
