@@ -97,7 +97,7 @@ class Variant:
         self.written = [array for state, _, array in program.states if state.tick in committed]
         self.code = compile_program(lowered.lines(), lowered.buffers, scalars.FUNCTIONS)
         small = self.code.routines and lowered.largest_product < threads.SMALL
-        self._alone = threads.single() if small else None
+        self._alone = threads.single("scipy") if small else None
         places = list(lowered.addresses.values())
         fixed = {"state": [a.ctypes.data for a in self.arrays], "constant": [a.ctypes.data for a in constants]}
         self.fixed = [fixed[kind][k] if kind in fixed else 0 for kind, k in places] + self.code.routines

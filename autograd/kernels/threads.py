@@ -1,7 +1,9 @@
-"""The number of threads of SciPy's BLAS, which compiled programs call.
+"""The number of threads of BLAS. NumPy and SciPy each carry an OpenBLAS of their own, with a pool of their own.
 
-Two threads that wait for each other lose more on a small product than they gain, and everything when the machine is
-busy. A program whose products are small holds BLAS at one thread while it runs, and puts the user's setting back.
+OpenBLAS splits every product above some 0.3 million multiply-adds over its threads, which spin while they wait. For a
+product of up to a few million that gains little, and on a machine that does something else beside it one step can take
+a hundred times as long. So a small product is held to one thread for the time that it takes, and the user's setting is
+put back.
 """
 
 from __future__ import annotations
@@ -9,36 +11,18 @@ from __future__ import annotations
 import ctypes
 import threading
 from functools import cache
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
-__all__ = ["SMALL", "Single", "blas_threads", "single"]
+__all__ = ["SMALL", "Single", "single"]
 
-SMALL = 16_000_000
+SMALL = 1 << 24
 """Multiply-adds of a product below which one thread is best."""
 
 
-@cache
-def blas_threads() -> tuple[Any, Any] | None:
-    """(get, set) for the OpenBLAS that SciPy carries, or None where it carries none."""
-    import scipy
-
-    root = Path(scipy.__file__).parent
-    for library in sorted([*root.parent.glob("scipy.libs/*openblas*"), *root.glob(".dylibs/*openblas*")]):
-        try:
-            handle = ctypes.CDLL(str(library))
-        except OSError:
-            continue
-        for prefix in ("scipy_", ""):
-            try:
-                return handle[f"{prefix}openblas_get_num_threads"], handle[f"{prefix}openblas_set_num_threads"]
-            except AttributeError:
-                continue
-    return None
-
-
 class Single:
-    """Holds BLAS at one thread while any program runs in any thread; the last to leave puts the user's setting back."""
+    """Holds one OpenBLAS at one thread while anybody is inside; the last to leave puts the user's setting back."""
 
     def __init__(self, get: Any, put: Any):
         self._get, self._put, self._lock = get, put, threading.Lock()
@@ -46,7 +30,7 @@ class Single:
         self._before = 1
 
     def enter(self) -> None:
-        """A program starts."""
+        """A small product, or a program of them, starts."""
         with self._lock:
             if not self._inside:
                 self._before = self._get()
@@ -55,7 +39,7 @@ class Single:
             self._inside += 1
 
     def leave(self) -> None:
-        """A program has ended."""
+        """It has ended."""
         with self._lock:
             self._inside -= 1
             if not self._inside and self._before != 1:
@@ -63,7 +47,21 @@ class Single:
 
 
 @cache
-def single() -> Single | None:
-    """The one switch of this process, or None where there is no OpenBLAS to switch."""
-    found = blas_threads()
-    return Single(*found) if found is not None else None
+def single(package: str) -> Single | None:
+    """The switch for the OpenBLAS that "numpy" or "scipy" carries; None where it carries none."""
+    spec = find_spec(package)
+    if spec is None or spec.origin is None:
+        return None
+    root = Path(spec.origin).parent
+    for library in sorted([*root.parent.glob(f"{package}.libs/*openblas*"), *root.glob(".dylibs/*openblas*")]):
+        try:
+            handle = ctypes.CDLL(str(library))
+        except OSError:
+            continue
+        for name in ("scipy_openblas_{}_num_threads64_", "scipy_openblas_{}_num_threads", "openblas_{}_num_threads64_",
+                     "openblas_{}_num_threads"):  # fmt: skip
+            try:
+                return Single(handle[name.format("get")], handle[name.format("set")])
+            except AttributeError:
+                continue
+    return None
