@@ -5,8 +5,7 @@ from __future__ import annotations
 import argparse
 import os
 import sys
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Sequence
 from itertools import pairwise
 from math import ceil
 from pathlib import Path
@@ -29,7 +28,6 @@ from nn.training import predict as outputs_of
 
 VALIDATION_SEED = 1
 EPOCHS, STEPS = 60, 1_000  # what training takes by default: at least so many of both
-SMALL_PRODUCT = 16_000_000  # multiply-adds below which one BLAS thread is best
 MAX_PARAMETERS = 200_000_000
 
 
@@ -152,22 +150,8 @@ def _train(options: argparse.Namespace, table: Table, config: Config, model: Any
         schedule.step()
 
     start = perf_counter()
-    with _calm_blas(options.batch_size * max(p.size for p in model.parameters())):
-        history = trainer.fit(loader, validation, options.epochs, [after_epoch], progress=not options.quiet)
+    history = trainer.fit(loader, validation, options.epochs, [after_epoch], progress=not options.quiet)
     return history, perf_counter() - start
-
-
-@contextmanager
-def _calm_blas(product: int) -> Iterator[None]:
-    """One BLAS thread where products are small: two that wait for each other gain nothing, and on a busy machine a training
-    of 2 s took 20 s by it. Left alone where threadpoolctl, which comes with scikit-learn, is not installed."""
-    try:
-        from threadpoolctl import threadpool_limits
-    except ImportError:
-        yield
-        return
-    with threadpool_limits(1 if product < SMALL_PRODUCT else None, user_api="blas"):
-        yield
 
 
 def _schedule(optimizer: Any, epochs: int) -> Any:
