@@ -242,12 +242,12 @@ def _broadcast(g: Any, shape: tuple[int, ...]) -> Any:
 class Walk:
     """One pass over the tape from newer nodes to older ones, carrying gradients.
 
-    Subclassing is by data: `free` drops what nodes saved, `visit` sees each node with its gradient.
+    `free` drops what nodes saved, once all went well; `visit` sees each node with its gradient.
     """
 
-    def __init__(self, *, create_graph: bool = False, free: bool = False, stop: frozenset[int] = frozenset(),
+    def __init__(self, *, create_graph: bool = False, free: bool = False,
                  visit: Callable[[Node, Any], None] | None = None):  # fmt: skip
-        self.create_graph, self.free, self.stop, self.visit = create_graph, free, stop, visit
+        self.create_graph, self.free, self.visit = create_graph, free, visit
         self.kept: dict[Node, Any] = {}  # gradients of leaves and of nodes that retain theirs
 
     def run(self, roots: Sequence[Node], seeds: Sequence[Any]) -> dict[Node, Any]:
@@ -260,7 +260,7 @@ class Walk:
             if node.tick not in waiting:
                 waiting[node.tick] = node
                 heappush(heap, -node.tick)
-        plain = not (self.create_graph or mode.capture or mode.anomaly or self.visit or self.stop)
+        plain = not (self.create_graph or mode.capture or mode.anomaly or self.visit)
         with numpy.errstate(all="ignore"):
             while heap:
                 at = -heappop(heap)
@@ -281,8 +281,6 @@ class Walk:
                 else:
                     if self.visit is not None:
                         self.visit(node, g)
-                    if at in self.stop:
-                        continue
                     steps, saved = self._special(node, saved)
                 inputs = node.inputs
                 for i, pull in steps:

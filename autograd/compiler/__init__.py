@@ -1,7 +1,10 @@
 """From a recorded program to one compiled function.
 
 ``trace``    values that are not computed yet, and the ``np`` that rules see while recording
+``compose``  NumPy's larger functions, composed of those instructions
 ``capture``  one recording: what was read, what would be written; nothing is committed
 ``lower``    the recorded instructions as loops, and the loops as Python source
+``llvm``     the loops as machine code
+``guards``   what a compiled program took for granted, checked at each call
 ``jit``      the decorator: guards, variants, the call
 """

@@ -373,9 +373,7 @@ def product(a: Any, b: Any) -> Any:
     """matmul over stacks too: one product where the right operand is one matrix, else multiplied and summed."""
     a, b = lifted(a), lifted(b)
     dtype = numpy.result_type(a.dtype, b.dtype)
-    if a.ndim <= 2 and b.ndim <= 2 and dtype.kind == "f" or 0 in (a.ndim, b.ndim):
-        return matmul(a, b)
-    if a.shape[-1] != b.shape[-2 if b.ndim > 1 else 0]:
+    if a.ndim == 0 or b.ndim == 0 or a.shape[-1] != b.shape[-2 if b.ndim > 1 else 0]:
         raise ValueError(f"matmul: the inner lengths of {a.shape} and {b.shape} differ")
     if a.ndim == 1:
         y = product(expand_dims(a, 0), b)
@@ -383,6 +381,8 @@ def product(a: Any, b: Any) -> Any:
     if b.ndim == 1:
         y = product(a, expand_dims(b, 1))
         return reshape(y, y.shape[:-1])
+    if a.ndim == 2 and b.ndim == 2 and dtype.kind == "f":
+        return matmul(a, b)
     if b.ndim == 2 and dtype.kind == "f":
         rows = int(numpy.prod(a.shape[:-1], dtype=int))
         return reshape(matmul(reshape(a, (rows, a.shape[-1])), b), (*a.shape[:-1], b.shape[1]))

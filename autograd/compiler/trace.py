@@ -216,19 +216,8 @@ def broadcast_to(x: Any, shape: Any) -> Any:
 
 
 def matmul(a: Any, b: Any) -> Any:
-    """Product of matrices; vectors become matrices and back."""
-    a, b = lifted(a), lifted(b)
-    if a.ndim == 0 or b.ndim == 0 or a.shape[-1] != b.shape[-2 if b.ndim > 1 else 0]:
-        raise ValueError(f"matmul: the inner lengths of {a.shape} and {b.shape} differ")
-    if a.ndim == 1:
-        y = matmul(expand_dims(a, 0), b)
-        return reshape(y, (*y.shape[:-2], y.shape[-1]) if b.ndim > 1 else y.shape[1:])
-    if b.ndim == 1:
-        y = matmul(a, expand_dims(b, 1))
-        return reshape(y, y.shape[:-1])
+    """The product of two matrices; `compose.product` brings vectors and stacks to it."""
     dtype = numpy.result_type(a.dtype, b.dtype)
-    if a.ndim > 2 or b.ndim > 2:
-        raise UnsupportedError(f"stacks of matrices have no compiled product yet. ({user_line()})")
     return Traced("matmul", (a.astype(dtype), b.astype(dtype)), (a.shape[0], b.shape[1]), dtype)
 
 
