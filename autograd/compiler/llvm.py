@@ -17,6 +17,7 @@ from typing import Any
 
 import numpy
 
+from autograd.compiler import cache as cached
 from autograd.kernels.scalars import INTRINSICS, LIBRARY
 
 __all__ = ["Buffer", "compile_program"]
@@ -33,16 +34,17 @@ class Buffer:
         self.size = int(numpy.prod(shape, dtype=int))
 
 
-def _target() -> Any:
-    """A description of this processor; each compiled module owns one."""
+def _target() -> tuple[Any, list[str]]:
+    """This processor as LLVM sees it, which each compiled program owns, and all that says which one it is."""
+    import llvmlite
     import llvmlite.binding as llvm
 
     llvm.initialize_native_target()
     llvm.initialize_native_asmprinter()
-    features = llvm.get_host_cpu_features().flatten()
-    return llvm.Target.from_default_triple().create_target_machine(
-        cpu=llvm.get_host_cpu_name(), features=features, opt=3, jit=True
-    )
+    target = llvm.Target.from_default_triple()
+    name, features = llvm.get_host_cpu_name(), llvm.get_host_cpu_features().flatten()
+    machine = target.create_target_machine(cpu=name, features=features, opt=3, jit=True)
+    return machine, [target.triple, name, features, f"LLVM {llvm.llvm_version_info}", f"llvmlite {llvmlite.__version__}"]
 
 
 @cache
@@ -66,23 +68,59 @@ class Code:
 
 
 def compile_program(lines: list[str], buffers: dict[str, Buffer], functions: dict[str, Any]) -> Code:
-    """Compile the lines of a loop program over named buffers.
+    """Compile the lines of a loop program over named buffers, or find it among those that were kept on disk.
 
     The table has the addresses of the buffers in order, then those of the BLAS routines in ``Code.routines``.
     """
+
+    def assembly() -> str:
+        return str(_target()[0].emit_assembly(_optimised(lines, buffers, functions)[0]))
+
+    machine, target = _target()
+    key = cached.key(lines, buffers, functions, target)
+    entry = cached.load(key)
+    if entry is not None:
+        try:
+            return _loaded(*entry, machine, assembly)
+        except RuntimeError:  # whole, but not for here
+            cached.discard(key)
+            machine, _ = _target()
+    module, routines = _optimised(lines, buffers, functions)
+    outside = [f.name for f in module.functions if f.is_declaration and not f.name.startswith("llvm.")]
+    description, code = {"routines": routines, "outside": outside}, machine.emit_object(module)
+    cached.store(key, description, code)
+    return _loaded(description, code, machine, assembly)
+
+
+def _optimised(lines: list[str], buffers: dict[str, Buffer], functions: dict[str, Any]) -> tuple[Any, list[str]]:
+    """The LLVM module of a program, ready for machine code, and the names of the BLAS routines that it calls."""
     import llvmlite.binding as llvm
 
     maker = Maker(buffers, functions)
     maker.program(ast.parse("\n".join(lines)).body)
     module = llvm.parse_assembly(str(maker.module))
-    machine = _target()
     options = llvm.create_pipeline_tuning_options(speed_level=3)
     options.loop_vectorization = options.slp_vectorization = options.loop_unrolling = True
-    builder = llvm.create_pass_builder(machine, options)
+    builder = llvm.create_pass_builder(_target()[0], options)
     builder.getModulePassManager().run(module, builder)
-    engine = llvm.create_mcjit_compiler(module, machine)
+    names = {_blas(name): name for name in ("sgemm", "dgemm")} if maker.routines else {}
+    return module, [names[address] for address in maker.routines]
+
+
+def _loaded(description: dict[str, Any], code: bytes, machine: Any, assembly: Callable[[], str]) -> Code:
+    """The program of an object file, linked; RuntimeError where that cannot be."""
+    import llvmlite.binding as llvm
+
+    engine = llvm.create_mcjit_compiler(llvm.parse_assembly(""), machine)
+    missing = [name for name in description["outside"] if not llvm.address_of_symbol(name)]
+    if missing:  # linking would end the process
+        raise RuntimeError(f"the C library has no {', '.join(missing)}")
+    engine.add_object_file(llvm.ObjectFileRef.from_data(code))
     engine.finalize_object()
-    return Code(engine, engine.get_function_address("program"), maker.routines, lambda: machine.emit_assembly(module))
+    address = engine.get_function_address("program")
+    if not address:
+        raise RuntimeError("an object file without its program")
+    return Code(engine, address, [_blas(name) for name in description["routines"]], assembly)
 
 
 class Maker:
