@@ -243,7 +243,7 @@ class Info:
     """The folder of compiled programs (None: not kept), how many there are, their bytes, hits and misses so far."""
 
     def __init__(self) -> None:
-        self.folder = folder()
+        self.folder = folder(create=True)
         found = [state.st_size for path, state in _files(self.folder) if path.suffix == ".obj"] if self.folder else []
         self.entries, self.bytes = len(found), sum(found)
         self.hits, self.misses = events["hits"], events["misses"]

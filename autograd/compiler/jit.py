@@ -14,6 +14,7 @@ from typing import Any
 
 import numpy
 
+from autograd.compiler import cache
 from autograd.compiler.capture import Capture, Program
 from autograd.compiler.guards import Guards
 from autograd.compiler.trace import Traced
@@ -294,6 +295,9 @@ def jit(function: Callable[..., Any]) -> Compiled:
 
     What has no compiled form raises UnsupportedError, and says what to do instead.
 
+    Machine code is kept on disk for the next process (`compiler.cache` says where): ``jit.cache_info()`` tells what there
+    is, ``jit.clear_cache()`` removes it, and the environment variable ``WENGERT_CACHE_DIR=off`` does without.
+
     >>> import autograd as ag
     >>> w = ag.Tensor([1.0, 2.0], requires_grad=True)
     >>> @ag.jit
@@ -311,3 +315,5 @@ def jit(function: Callable[..., Any]) -> Compiled:
     """
     return Compiled(function)
 
+
+jit.clear_cache, jit.cache_info = cache.clear, cache.info  # type: ignore[attr-defined]
