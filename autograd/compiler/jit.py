@@ -96,10 +96,10 @@ class Variant:
         committed = {state.tick for state, _ in program.commits}
         self._changed = {k for k, (state, _, _) in enumerate(program.states) if state.tick in committed}
         self.written = [array for state, _, array in program.states if state.tick in committed]
-        self.code = compile_program(lowered.lines(), lowered.buffers, scalars.FUNCTIONS)
+        self.code = compile_program(lowered.lines(), lowered.table(), scalars.FUNCTIONS)
         small = self.code.routines and lowered.largest_product < threads.SMALL
         self._alone = threads.single("scipy") if small else None
-        places = list(lowered.addresses.values())
+        places = [(b.place, b.number) for b in lowered.table().values()]
         fixed = {"state": [a.ctypes.data for a in self.arrays], "constant": [a.ctypes.data for a in constants]}
         self.fixed = [fixed[kind][k] if kind in fixed else 0 for kind, k in places] + self.code.routines
         self.strided = [(at, k) for at, (kind, k) in enumerate(places) if kind == "state" and not _plain(self.arrays[k])]

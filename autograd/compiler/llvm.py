@@ -18,20 +18,13 @@ from typing import Any
 import numpy
 
 from autograd.compiler import cache as cached
+from autograd.compiler.loops import Buffer
 from autograd.kernels.scalars import INTRINSICS, LIBRARY
 
-__all__ = ["Buffer", "compile_program"]
+__all__ = ["compile_program"]
 
 FAST = ("reassoc", "contract", "nsz", "arcp")
-EXACT = ("contract", "nsz", "arcp")  # inside the scalar functions, whose order of operations is their accuracy
-
-
-class Buffer:
-    """An array of the program: its element type and shape; where it is comes in a table when the program runs."""
-
-    def __init__(self, dtype: Any, shape: tuple[int, ...]):
-        self.dtype, self.shape = numpy.dtype(dtype), shape
-        self.size = int(numpy.prod(shape, dtype=int))
+EXACT = ("contract",)  # inside the scalar functions, whose order of operations, zeros and quotients are their accuracy
 
 
 def _target() -> tuple[Any, list[str]]:
@@ -137,6 +130,7 @@ class Maker:
         self.slots: dict[str, Any] = {}
         self.flags: tuple[str, ...] = FAST
         self.parsed: dict[str, Any] = {}
+        self.kernels: dict[str, Any] = {}
 
     # ---- types ------------------------------------------------------------------------------------------------------
 
@@ -181,38 +175,62 @@ class Maker:
     # ---- the frame --------------------------------------------------------------------------------------------------
 
     def program(self, statements: list[ast.stmt]) -> None:
-        """The function ``program(table)``, and the one that it calls with every buffer as a pointer of its own.
-
-        As arguments the pointers can be declared not to overlap, which is what lets loops over them become vectors.
-        """
+        """The kernels, and the function ``program(table)`` that calls them."""
         ir = self.ir
         pointer, table = ir.IntType(8).as_pointer(), ir.IntType(64).as_pointer()
-        names = list(self.buffers)
-        body = ir.Function(self.module, ir.FunctionType(ir.VoidType(), [table, *[pointer] * len(names)]), "body")
-        body.linkage = "internal"
-        body.attributes.add("noinline")
-        self.table = body.args[0]
-        self.entry = body.append_basic_block("entry")
-        self.builder = ir.IRBuilder(self.entry)
-        for name, argument in zip(names, body.args[1:], strict=True):
-            argument.add_attribute("noalias")
-            dtype = self.buffers[name].dtype
-            element = ir.IntType(8) if dtype.kind == "b" else self.type(dtype)
-            self.slots[name] = self.builder.bitcast(argument, element.as_pointer())
-        start = body.append_basic_block("start")
-        self.builder.position_at_end(start)
-        for statement in statements:
-            self.statement(statement)
-        self.builder.ret_void()
-        self.builder.position_at_end(self.entry)
-        self.builder.branch(start)
-
+        for s in statements:
+            if isinstance(s, ast.FunctionDef):
+                self.kernels[s.name] = self.kernel(s)
         outer = ir.Function(self.module, ir.FunctionType(ir.VoidType(), [table]), "program")
-        b = ir.IRBuilder(outer.append_basic_block())
-        number = ir.IntType(64)
-        addresses = [b.load(b.gep(outer.args[0], [number(k)])) for k in range(len(names))]
-        b.call(body, [outer.args[0], *(b.inttoptr(a, pointer) for a in addresses)])
+        self.table = outer.args[0]
+        self.entry = outer.append_basic_block("entry")
+        self.builder = b = ir.IRBuilder(self.entry)
+        for k, name in enumerate(self.buffers):
+            self.slots[name] = b.inttoptr(b.load(b.gep(self.table, [ir.IntType(64)(k)])), pointer)
+        start = outer.append_basic_block("start")
+        b.position_at_end(start)
+        for s in statements:
+            if isinstance(s, ast.Expr) and isinstance(s.value, ast.Call) and isinstance(s.value.func, ast.Name):
+                name, arguments = s.value.func.id, s.value.args
+                if name == "dot":
+                    self.product(s.value)
+                else:
+                    b.call(self.kernels[name], [self.slots[a.id] for a in arguments])  # type: ignore[attr-defined]
         b.ret_void()
+        b.position_at_end(self.entry)
+        b.branch(start)
+
+    def kernel(self, definition: ast.FunctionDef) -> Any:
+        """A function over arrays. As arguments they can be declared not to overlap, which lets loops become vectors."""
+        ir, inner = self.ir, Maker.__new__(Maker)
+        inner.__dict__.update(self.__dict__)
+        inner.buffers, inner.variables, inner.slots = {}, {}, {}
+        parameters = definition.args.args
+        pointer = ir.IntType(8).as_pointer()
+        function = ir.Function(self.module, ir.FunctionType(ir.VoidType(), [pointer] * len(parameters)), definition.name)
+        function.linkage = "internal"
+        function.attributes.add("noinline")
+        inner.entry = function.append_basic_block("entry")
+        inner.builder = ir.IRBuilder(inner.entry)
+        for parameter, argument in zip(parameters, function.args, strict=True):
+            argument.add_attribute("noalias")
+            assert isinstance(parameter.annotation, ast.Subscript)
+            lengths = ast.literal_eval(parameter.annotation.slice)
+            shape = lengths if isinstance(lengths, tuple) else (lengths,)
+            dtype = _DTYPES[parameter.annotation.value.id]  # type: ignore[attr-defined]
+            inner.buffers[parameter.arg] = Buffer(dtype, shape)
+            inner.slots[parameter.arg] = inner.builder.bitcast(argument, inner.stored(dtype).as_pointer())
+        start = function.append_basic_block("start")
+        inner.builder.position_at_end(start)
+        inner.block(definition.body)
+        inner.builder.ret_void()
+        inner.builder.position_at_end(inner.entry)
+        inner.builder.branch(start)
+        return function
+
+    def stored(self, dtype: Any) -> Any:
+        """The LLVM type of an element in memory."""
+        return self.ir.IntType(8) if dtype.kind == "b" else self.type(dtype)
 
     def variable(self, name: str, dtype: Any) -> Any:
         """The place of a scalar variable; LLVM turns these into registers."""
@@ -233,8 +251,6 @@ class Maker:
             self.assign(s.target, ast.BinOp(load, s.op, s.value))
         elif isinstance(s, ast.Assign):
             self.assign(s.targets[0], s.value)
-        elif isinstance(s, ast.Expr) and isinstance(s.value, ast.Call):
-            self.product(s.value)
         elif not isinstance(s, ast.Pass):
             raise NotImplementedError(ast.unparse(s))
 
@@ -267,6 +283,9 @@ class Maker:
     def assign(self, target: ast.expr, value: ast.expr) -> None:
         """``x = …``, ``a[i, j] = …``, ``a[...] = …``."""
         if isinstance(target, ast.Name):
+            if isinstance(value, ast.Call) and isinstance(value.func, ast.Name) and value.func.id == "local":
+                self.local(target.id, _DTYPES[value.args[0].id], value.args[1].value)  # type: ignore[attr-defined]
+                return
             v, dtype = self.value(value)
             self.builder.store(v, self.variable(target.id, dtype))
             return
@@ -285,6 +304,14 @@ class Maker:
             self.loop("flat", buffer.size, copy)
             return
         self.put(name, self.offset(target), self.cast(self.value(value), buffer.dtype)[0])
+
+    def local(self, name: str, dtype: Any, count: int) -> None:
+        """``name = local(dtype, count)``: an array inside the kernel."""
+        self.buffers[name] = Buffer(dtype, (count,))
+        with self.builder.goto_block(self.entry):
+            place = self.builder.alloca(self.ir.ArrayType(self.stored(dtype), count))
+            place.align = 64
+            self.slots[name] = self.builder.bitcast(place, self.stored(dtype).as_pointer())
 
     def offset(self, s: ast.Subscript) -> Any:
         """The position of an element in its array, counted in elements."""
@@ -319,10 +346,10 @@ class Maker:
         for a in call.args:
             turned.append(isinstance(a, ast.Attribute))
             names.append(a.value.id if isinstance(a, ast.Attribute) else a.id)  # type: ignore[attr-defined]
-        left, right, out = names
-        m, n = self.buffers[out].shape
-        k = self.buffers[left].shape[0 if turned[0] else 1]
-        double = self.buffers[out].dtype == numpy.float64
+        arrays = [self.buffers[name] for name in names]
+        m, n = arrays[2].shape
+        k = arrays[0].shape[0 if turned[0] else 1]
+        double = arrays[2].dtype == numpy.float64
         kind = ir.DoubleType() if double else ir.FloatType()
         address = _blas("dgemm" if double else "sgemm")
         if address not in self.routines:
@@ -332,7 +359,7 @@ class Maker:
             ints = [b.alloca(ir.IntType(32)) for _ in range(6)]
             letters = [b.alloca(ir.IntType(8)) for _ in range(2)]
             scales = [b.alloca(kind) for _ in range(2)]
-        steps = [self.buffers[right].shape[1], self.buffers[left].shape[1], n]
+        steps = [arrays[1].shape[1], arrays[0].shape[1], n]
         for place, v in zip(ints, [n, m, k, *steps], strict=True):
             b.store(ir.IntType(32)(v), place)
         for place, t in zip(letters, [turned[1], turned[0]], strict=True):
@@ -341,9 +368,9 @@ class Maker:
             b.store(ir.Constant(kind, scale), place)
         word, byte, real = ir.IntType(32).as_pointer(), ir.IntType(8).as_pointer(), kind.as_pointer()
         shape = ir.FunctionType(ir.VoidType(), [byte, byte, word, word, word, real, real, word, real, word, real, real, word])
+        left, right, out = (b.bitcast(self.slots[name], real) for name in names)
         routine = b.inttoptr(b.load(b.gep(self.table, [ir.IntType(64)(where)])), shape.as_pointer())
-        b.call(routine, [*letters, *ints[:3], scales[0], self.slots[right], ints[3], self.slots[left], ints[4], scales[1],
-                         self.slots[out], ints[5]])  # fmt: skip
+        b.call(routine, [*letters, *ints[:3], scales[0], right, ints[3], left, ints[4], scales[1], out, ints[5]])
 
     # ---- expressions ------------------------------------------------------------------------------------------------
 
@@ -405,6 +432,9 @@ class Maker:
             return (x if exponent == 1 else square if exponent == 2 else times(square, x if exponent == 3 else square)), dtype
         if exponent == 0.5:
             return self.intrinsic("sqrt", (x, dtype))
+        kernel = f"power{8 * dtype.itemsize}"
+        if dtype.kind == "f" and kernel in self.functions:
+            return self.inline(kernel, [(x, dtype), (y, dtype)])
         return self.library("pow", (x, dtype), (y, dtype))
 
     def compare(self, op: str, a: tuple[Any, Any], b: tuple[Any, Any]) -> tuple[Any, Any]:
@@ -418,10 +448,18 @@ class Maker:
             f = self.builder.icmp_signed if dtype.kind == "i" else self.builder.icmp_unsigned
         return f(sign, x, y), numpy.dtype(bool)
 
-    def intrinsic(self, name: str, x: tuple[Any, Any]) -> tuple[Any, Any]:
-        """One of LLVM's own functions, which become instructions."""
-        function = self.module.declare_intrinsic(f"llvm.{name}", [x[0].type])
-        return self.builder.call(function, [x[0]]), x[1]
+    def intrinsic(self, name: str, x: tuple[Any, Any], *others: tuple[Any, Any]) -> tuple[Any, Any]:
+        """One of LLVM's own functions, which become instructions; all operands have one dtype."""
+        kind, operands = x[0].type, [x[0], *(o[0] for o in others)]
+        function = self.module.declare_intrinsic(f"llvm.{name}", [kind], self.ir.FunctionType(kind, [kind] * len(operands)))
+        return self.builder.call(function, operands), x[1]
+
+    def horner(self, x: tuple[Any, Any], coefficients: list[tuple[Any, Any]]) -> tuple[Any, Any]:
+        """The polynomial c₀ + c₁x + c₂x² + … ."""
+        *rest, y = [self.cast(c, x[1])[0] for c in coefficients]
+        for c in reversed(rest):
+            y = self.builder.fadd(self.builder.fmul(y, x[0], flags=self.flags), c, flags=self.flags)
+        return y, x[1]
 
     def library(self, name: str, *operands: tuple[Any, Any]) -> tuple[Any, Any]:
         """A function of the C library, in double precision."""
@@ -435,7 +473,7 @@ class Maker:
     def call(self, e: ast.Call) -> tuple[Any, Any]:
         """A cast, an intrinsic, a function of the C library, or a scalar function, inlined."""
         name = e.func.attr if isinstance(e.func, ast.Attribute) else e.func.id  # type: ignore[attr-defined]
-        name = {"f32": "float32", "i32": "int32"}.get(name, name)
+        name = {"f32": "float32", "i32": "int32", "f64": "float64", "i64": "int64"}.get(name, name)
         arguments = [self.value(a) for a in e.args]
         first = arguments[0]
         if name in _DTYPES:
@@ -445,14 +483,15 @@ class Maker:
         if name in INTRINSICS:
             if first[1].kind != "f":
                 return first if name != "abs" else self.integer_abs(first)
-            return self.intrinsic(INTRINSICS[name], first)
+            return self.intrinsic(INTRINSICS[name], first, *(self.cast(a, first[1]) for a in arguments[1:]))
         if name in ("max", "min"):
             x, y = first, self.cast(arguments[1], first[1])
             return self.builder.select(self.compare("Gt" if name == "max" else "Lt", x, y)[0], x[0], y[0]), x[1]
-        if name == "bits_float":
-            return self.builder.bitcast(first[0], self.ir.FloatType()), numpy.dtype(numpy.float32)
-        if name == "float_bits":
-            return self.builder.bitcast(first[0], self.ir.IntType(32)), numpy.dtype(numpy.int32)
+        if name in ("bits_float", "float_bits"):  # the same bits, read as a float or as an integer of the same size
+            dtype = numpy.dtype(f"{'float' if name == 'bits_float' else 'int'}{8 * first[1].itemsize}")
+            return self.builder.bitcast(first[0], self.type(dtype)), dtype
+        if name == "horner":
+            return self.horner(first, arguments[1:])
         if name in self.functions:
             return self.inline(name, arguments)
         return self.library(LIBRARY[name], *arguments)

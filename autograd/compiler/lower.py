@@ -1,8 +1,9 @@
-"""From instructions to loops, and from loops to one compiled function.
+"""From instructions to the loop program.
 
 What must exist in memory (operands and results of matrix products, reductions, values used more than once, outputs) is
-a *step*; all else is computed where it is needed. Elementwise steps and reductions over one shape share a loop. The
-writes to state come last, so that nothing is changed before everything that could fail is done.
+a *step*; all else is computed where it is needed. A step joins the loops that made what it reads wherever it reads it
+row by row, so that a softmax or a layer norm becomes one pass over rows without anybody having said so. The writes to
+state come last, so that nothing is changed before everything that could fail is done.
 """
 
 from __future__ import annotations
@@ -12,75 +13,41 @@ from typing import Any
 import numpy
 
 from autograd.compiler.capture import Program
-from autograd.compiler.llvm import Buffer
+from autograd.compiler.loops import Buffer, Fill, Let, Load, Loop, Nest, Plain, Product, Step, Store, kernels, kind
+from autograd.compiler.plan import plan
+from autograd.compiler.simplify import merge, order
+from autograd.compiler.tidy import tidy
 from autograd.compiler.trace import REDUCTIONS, Traced
 
 __all__ = ["Lowered", "lower"]
 
 SMALL_PRODUCT = 64 * 1024  # multiply-adds below which written-out loops beat a call of BLAS
 MADE_WHOLE = ("matmul", "scatter", *REDUCTIONS)  # what is not computed one element at a time
+MOVES = ("broadcast", "reshape", "transpose", "gather")
 STRIP = 16  # terms of an inner sum that are written out
+MANY = 64  # loops that one kernel takes up
 
 
-def order(roots: list[Traced]) -> list[Traced]:
-    """Every instruction that the roots need, oldest first; what is computed twice alike is one instruction."""
-    found, stack = {}, [r for r in roots if isinstance(r, Traced)]
-    while stack:
-        x = stack.pop()
-        if x.tick not in found:
-            found[x.tick] = x
-            stack.extend(i for i in x.inputs if isinstance(i, Traced))
-    return [found[t] for t in sorted(found)]
+class Read:
+    """That an expression reads an array: along how many of the loop's first axes, and whether at the same element."""
+
+    __slots__ = ("tick", "axes", "exact")
+
+    def __init__(self, tick: int, axes: int, exact: bool):
+        self.tick, self.axes, self.exact = tick, axes, exact
 
 
-def merge(program: Program) -> None:
-    """Common subexpressions: equal functions of equal inputs become one; works on the program in place."""
-    twin: dict[int, Traced] = {}
-    known: dict[Any, Traced] = {}
-    roots = [*program.results, *(new for _, new in program.commits), *(v for _, _, v in program.attributes)]
-    for x in order(roots):
-        x.inputs = tuple(twin[i.tick] if isinstance(i, Traced) else i for i in x.inputs)
-        value = x.settings.get("value")
-        what = (value.tobytes(), value.shape) if value is not None else tuple(x.settings.items())
-        key = (x.function, x.dtype, x.shape, what, tuple(i.tick if isinstance(i, Traced) else (type(i), i) for i in x.inputs))
-        twin[x.tick] = known.setdefault(key, x)
-    program.results = [twin[r.tick] for r in program.results]
-    program.commits = [(state, twin[new.tick]) for state, new in program.commits]
-    program.attributes = [(h, n, twin[v.tick] if isinstance(v, Traced) else v) for h, n, v in program.attributes]
+class Made:
+    """Where a value in memory comes from: a step and the loop in it; `axes` of the loop's first axes are its own."""
 
+    __slots__ = ("step", "loop", "axes", "element")
 
-class Loop:
-    """One nest of loops over a shape, with what happens at its levels."""
-
-    def __init__(self, shape: tuple[int, ...]):
-        self.shape = shape
-        self.before: list[str] = []
-        self.row: list[str] = []
-        self.body: list[str] = []
-        self.stores: list[str] = []
-        self.after_row: list[str] = []
-        self.names: dict[Any, str] = {}
-        self.made: set[int] = set()
-
-    def index(self) -> tuple[str, ...]:
-        return tuple("0" if n == 1 else f"i{k}" for k, n in enumerate(self.shape))
-
-    def source(self) -> list[str]:
-        lines, pad = list(self.before), ""
-        long = [k for k, n in enumerate(self.shape) if n != 1]
-        for k in long:
-            if k == long[-1]:
-                lines += [pad + line for line in self.row]
-            lines.append(f"{pad}for i{k} in range({self.shape[k]}):")
-            pad += "    "
-        if not long:
-            lines += self.row
-        lines += [pad + line for line in (*self.body, *self.stores)]
-        return lines + [(pad[4:] if long else pad) + line for line in self.after_row]
+    def __init__(self, step: int, loop: int = 0, axes: int = 0, element: bool = False):
+        self.step, self.loop, self.axes, self.element = step, loop, axes, element
 
 
 class Lowered:
-    """The steps of a program, its buffers, and the source of the function."""
+    """The steps of a program and its buffers."""
 
     def __init__(self, program: Program):
         merge(program)
@@ -90,66 +57,67 @@ class Lowered:
         for x in produced:
             self.slots.setdefault(x.tick, len(self.slots))
         self.outputs = list({x.tick: x for x in produced}.values())
-        self.commits = {new.tick: state for state, new in program.commits}
-        roots = [*self.outputs, *(new for _, new in program.commits)]
-        self.instructions = order(roots)
+        self.instructions = order([*self.outputs, *(new for _, new in program.commits)])
         self.consumers: dict[int, list[Traced]] = {}
         for x in self.instructions:
             for i in x.inputs:
                 if isinstance(i, Traced):
                     self.consumers.setdefault(i.tick, []).append(x)
-        self.shapes = {x.tick: x.shape for x in (*self.instructions, *(s for s, _ in program.commits))}
-        self.steps: list[Loop | list[str]] = []
-        self.place: dict[int, int] = {}  # instruction -> the step that made it
-        self.buffer: dict[int, str] = {}  # instruction -> the name of its array
+        self.late = self._late()
+        self.steps: list[Step] = []
+        self.made: dict[int, Made] = {}
+        self.name_of: dict[int, str] = {}  # instruction -> the name of its array
         self.buffers: dict[str, Buffer] = {}
-        self.addresses: dict[str, tuple[str, int]] = {}  # where each buffer is found when the program runs
-        self.arena = 0
-        self.largest_product = 0  # of those that BLAS computes, in multiply-adds
         self.variables = 0
         self._inputs()
-        late = {new.tick for _, new in program.commits}
         for x in self.instructions:
-            if (x.tick not in late or x.tick in self.consumers) and self._needs_memory(x):
+            if self._needs_memory(x):
                 self._step(x, self._allocate(x))
         self._commit()
         self._copy_outputs()
+        tidy(self.steps, self.buffers)
+        self.arena = plan(self.steps, self.buffers)
+        self.largest_product = max((s.work for s in self.steps if isinstance(s, Product)), default=0)
 
     # ---- memory -----------------------------------------------------------------------------------------------------
 
-    def _array(self, name: str, x: Traced, address: tuple[str, int]) -> None:
-        self.buffers[name] = Buffer(x.dtype, x.shape)
-        self.addresses[name] = address
-
     def _inputs(self) -> None:
         reached = {x.tick for x in self.instructions} | {s.tick for s, _ in self.program.commits}
-        for x in self.program.arguments:
-            self.buffer[x.tick] = f"a{x.settings['slot']}"
+        arguments = [(x, "a", "argument") for x in self.program.arguments]
+        states = [(x, "s", "state") for x, _, _ in self.program.states]
+        for x, letter, place in arguments + states:
+            k = x.settings["slot"]
+            self.name_of[x.tick] = f"{letter}{k}"
             if x.tick in reached:
-                self._array(self.buffer[x.tick], x, ("argument", x.settings["slot"]))
-        for x, _, _ in self.program.states:
-            self.buffer[x.tick] = f"s{x.settings['slot']}"
-            if x.tick in reached:
-                self._array(self.buffer[x.tick], x, ("state", x.settings["slot"]))
+                self.buffers[f"{letter}{k}"] = Buffer(x.dtype, x.shape, place, k)
         self.constants = [x for x in self.instructions if x.function == "constant" and x.size != 1]
         for k, x in enumerate(self.constants):
-            self.buffer[x.tick] = f"c{k}"
-            self._array(f"c{k}", x, ("constant", k))
-        for tick in list(self.buffer):
-            self.place[tick] = -1
+            self.name_of[x.tick] = f"c{k}"
+            self.buffers[f"c{k}"] = Buffer(x.dtype, x.shape, "constant", k)
+        self.made = {tick: Made(-1) for tick in self.name_of}
 
     def _allocate(self, x: Traced) -> str:
         if x.tick in self.slots:
-            name = f"o{self.slots[x.tick]}"
-            self._array(name, x, ("output", self.slots[x.tick]))
-            return name
-        name = f"b{x.tick}"
-        self._array(name, x, ("arena", self.arena))
-        self.arena += -(-x.size * x.dtype.itemsize // 64) * 64
+            name, place, number = f"o{self.slots[x.tick]}", "output", self.slots[x.tick]
+        else:
+            name, place, number = f"b{x.tick}", "arena", 0
+        self.buffers[name] = Buffer(x.dtype, x.shape, place, number)
         return name
 
+    def _late(self) -> set[int]:
+        """What only the writes to state need, element by element: it is computed in their loops."""
+        late = set()
+        target = {new.tick: new.shape for _, new in self.program.commits}
+        for x in reversed(self.instructions):
+            consumers = self.consumers.get(x.tick, [])
+            if x.function in MADE_WHOLE or x.tick in self.slots or not (consumers or x.tick in target):
+                continue
+            if all(y.tick in late and y.shape == x.shape and y.function not in MOVES for y in consumers):
+                late.add(x.tick)
+        return late
+
     def _needs_memory(self, x: Traced) -> bool:
-        if x.tick in self.buffer or x.function == "constant":
+        if x.tick in self.name_of or x.function == "constant" or x.tick in self.late:
             return False
         if x.function in MADE_WHOLE or x.tick in self.slots:
             return True
@@ -165,115 +133,148 @@ class Lowered:
         return len(consumers) > 1 or x.size == 1 and any(y.size != 1 for y in consumers)  # once, not in every round
 
     def _resides(self, x: Traced) -> bool:
-        return x.tick in self.buffer or x.function == "constant" and x.size != 1
+        return x.tick in self.name_of or x.function == "constant" and x.size != 1
 
     # ---- steps ------------------------------------------------------------------------------------------------------
 
-    def _step(self, x: Traced, name: str, *, loop: Loop | None = None) -> None:
+    def _step(self, x: Traced, name: str) -> None:
         if x.function == "matmul":
             self.steps.append(self._product(x, name))
-        elif x.function in REDUCTIONS:
-            source = x.inputs[0]
-            loop = self._loop(source.shape, x)
-            self._reduce(x, name, loop, self._emit(source, loop.index(), loop))
-        elif x.function == "scatter":
-            loop = self._loop(x.inputs[0].shape, x)
-            self._scatter(x, name, loop)
+            self.made[x.tick] = Made(len(self.steps) - 1)
         else:
-            loop = loop or self._loop(x.shape, x)
-            loop.stores.append(f"{name}[{', '.join(loop.index()) or '0'}] = {self._emit(x, loop.index(), loop)}")
-            loop.names[x.tick, loop.index()] = self._emit(x, loop.index(), loop)
-            loop.made.add(x.tick)
-        self.buffer[x.tick] = name
-        self.place[x.tick] = next((k for k, s in enumerate(self.steps) if s is loop), len(self.steps) - 1)
-
-    def _loop(self, shape: tuple[int, ...], x: Traced) -> Loop:
-        """The latest loop over this shape that x may join: all that x reads is made before it, or in it at the same place."""
-        straight, other = self._reads(x)
-        latest = max((self.place[i] for i in other), default=-1)
-        for k in range(len(self.steps) - 1, latest, -1):
-            step = self.steps[k]
-            if isinstance(step, Loop) and step.shape == shape:
-                if all(self.place[i] < k or self.place[i] == k and i in step.made for i in straight):
-                    return step
-                break
-        if any(self.place[i] >= len(self.steps) for i in straight):
-            raise AssertionError("a step reads what is not made yet")
-        self.steps.append(Loop(shape))
-        return self.steps[-1]  # type: ignore[return-value]
-
-    def _reads(self, x: Traced) -> tuple[set[int], set[int]]:
-        """What the expression of x reads from memory: element for element, and in any other way."""
-        straight: set[int] = set()
-        other: set[int] = set()
-        stack = [(i, True) for i in x.inputs if isinstance(i, Traced)]
-        while stack:
-            y, same = stack.pop()
-            if y.tick in self.buffer:
-                (straight if same else other).add(y.tick)
+            over = x.inputs[0] if x.function in MADE_WHOLE else x
+            nest, k, loop = self._loop(_long(over.shape), self._reads(x))
+            made = Made(k, nest.loops.index(loop), len(loop.shape), True)
+            nest.sources.append(x.function)
+            if x.function in REDUCTIONS:
+                made.element, made.axes = False, self._reduce(x, name, nest, loop, self._emit(over, _index(over), loop))
+            elif x.function == "scatter":
+                made.element, made.axes = False, 0
+                self._scatter(x, name, nest, loop)
             else:
-                moves = y.function in ("broadcast", "reshape", "transpose", "gather")
-                stack.extend((i, same and not moves and i.shape == y.shape) for i in y.inputs if isinstance(i, Traced))
-        if x.function in ("gather", "transpose"):  # x itself is the move
-            return set(), straight | other
-        shape = x.inputs[0].shape if x.function in MADE_WHOLE else x.shape
-        bent = {i for i in straight if self.shapes[i] != shape}
-        return straight - bent, other | bent
+                loop.stores.append(Store(name, _index(x), self._emit(x, _index(x), loop)))
+            self.made[x.tick] = made
+        self.name_of[x.tick] = name
 
-    def _reduce(self, x: Traced, name: str, loop: Loop, value: str) -> None:
-        axes = [a for a in x.settings["axes"] if loop.shape[a] != 1]
-        long = [k for k, n in enumerate(loop.shape) if n != 1]
-        dtype = _dtype(x)
+    def _loop(self, shape: tuple[int, ...], reads: list[Read]) -> tuple[Nest, int, Loop]:
+        """The earliest place after, or among, the loops that make what is read; a new nest if there is none."""
+        latest = max((self.made[r.tick].step for r in reads), default=-1)
+        for k in range(max(latest, 0), len(self.steps)):
+            nest = self.steps[k]
+            if isinstance(nest, Nest) and len(nest.loops) < MANY:
+                loop = self._join(nest, k, shape, reads)
+                if loop is not None:
+                    return nest, k, loop
+        loop = Loop(shape)
+        nest = Nest([loop], len(shape))
+        self.steps.append(nest)
+        return nest, len(self.steps) - 1, loop
+
+    def _join(self, nest: Nest, k: int, shape: tuple[int, ...], reads: list[Read]) -> Loop | None:
+        inside = [(self.made[r.tick], r) for r in reads if self.made[r.tick].step == k]
+        shared = min([nest.depth, *(min(m.axes, r.axes) for m, r in inside)])
+        for j, loop in enumerate(nest.loops):
+            if loop.shape != shape:
+                continue
+            if all(m.loop < j or m.loop == j and m.element and r.exact for m, r in inside):
+                between = min([nest.depth, *(min(m.axes, r.axes) for m, r in inside if m.loop < j)])
+                if between >= 1 or len(nest.loops) == 1 or not shape:
+                    nest.depth = between
+                    return loop
+        extents = nest.loops[0].shape[:shared]
+        common = 0
+        while common < min(len(extents), len(shape)) and extents[common] == shape[common]:
+            common += 1
+        if common == 0 and (shape or nest.loops[0].shape):
+            return None
+        nest.depth = common
+        nest.loops.append(Loop(shape))
+        return nest.loops[-1]
+
+    def _reads(self, x: Traced) -> list[Read]:
+        """What the expression of x reads from memory."""
+        found: dict[tuple[int, int, bool], Read] = {}
+        seen: set[tuple[int, Any]] = set()
+        over = x.inputs[0] if x.function in MADE_WHOLE else x
+        index: Any = _index(over)
+        if x.function in MADE_WHOLE:
+            stack = [(i, index if i.shape == over.shape else None) for i in x.inputs if isinstance(i, Traced)]
+        else:
+            stack = [(i, at) for i, at in _below(x, index)]
+        rank = len(_long(over.shape))
+        while stack:
+            y, at = stack.pop()
+            if (y.tick, at) in seen:
+                continue
+            seen.add((y.tick, at))
+            if y.tick in self.name_of:
+                axes, exact = 0, False
+                if at is not None:
+                    long = [i for i in at if i != "0"]
+                    while axes < len(long) and long[axes] == f"i{axes}":
+                        axes += 1
+                    exact = axes == len(long) == rank
+                found.setdefault((y.tick, axes, exact), Read(y.tick, axes, exact))
+            else:
+                stack.extend(_below(y, at))
+        return list(found.values())
+
+    def _reduce(self, x: Traced, name: str, nest: Nest, loop: Loop, value: str) -> int:
+        """Add the reduction to its loop; gives how many of the loop's first axes are left in the result."""
+        source = x.inputs[0]
+        long = [k for k, n in enumerate(source.shape) if n != 1]
+        axes = [long.index(a) for a in x.settings["axes"] if source.shape[a] != 1]
+        dtype = kind(x.dtype)
         start = {"sum": "0", "prod": "1", "max": "-np.inf", "min": "np.inf"}[x.function]
         if x.dtype.kind in "iu" and x.function in ("max", "min"):
             info = numpy.iinfo(x.dtype)
             start = str(info.min if x.function == "max" else info.max)
         combine = {"sum": "{0} + {1}", "prod": "{0} * {1}", "max": "larger({0}, {1})", "min": "smaller({0}, {1})"}[x.function]
-        place = ", ".join("0" if k in axes else i for k, i in enumerate(loop.index())) or "0"
+        place = tuple("0" if k in x.settings["axes"] else i for k, i in enumerate(_index(source)))
         if not axes:
-            loop.stores.append(f"{name}[{place}] = {dtype}({value})")
-        elif long[-1] in axes:
+            loop.stores.append(Store(name, place, f"{dtype}({value})"))
+            return len(long)
+        if axes[-1] == len(long) - 1:
             acc = self._name()
-            loop.row.append(f"{acc} = {dtype}({start})")
-            loop.stores.append(f"{acc} = {combine.format(acc, f'{dtype}({value})')}")
-            if len(axes) == 1 :
-                loop.after_row.append(f"{name}[{place}] = {acc}")
+            loop.row.append(Let(acc, f"{dtype}({start})"))
+            loop.stores.append(Let(acc, combine.format(acc, f"{dtype}({value})")))
+            if len(axes) == 1:
+                loop.after_row.append(Store(name, place, acc))
+                loop.reductions[name] = (combine, f"{dtype}({start})")
             else:
-                loop.before.append(f"{name}[...] = {dtype}({start})")
-                loop.after_row.append(f"{name}[{place}] = {combine.format(f'{name}[{place}]', acc)}")
+                nest.fills.append(Fill(name, f"{dtype}({start})"))
+                loop.after_row.append(Store(name, place, acc, combine))
         else:
-            loop.before.append(f"{name}[...] = {dtype}({start})")
-            loop.stores.append(f"{name}[{place}] = {combine.format(f'{name}[{place}]', f'{dtype}({value})')}")
+            nest.fills.append(Fill(name, f"{dtype}({start})"))
+            loop.stores.append(Store(name, place, f"{dtype}({value})", combine))
+        return axes[0]
 
-    def _scatter(self, x: Traced, name: str, loop: Loop) -> None:
-        value, place = (self._emit(i, loop.index(), loop) for i in x.inputs)
-        at = self._name()
-        loop.before.append(f"{name}[...] = {_dtype(x)}(0)")
-        loop.stores.append(f"{at} = {place} if {place} >= 0 else 0")
-        loop.stores.append(f"{name}[flat({at})] = {name}[flat({at})] + ({value} if {place} >= 0 else {_dtype(x)}(0))")
+    def _scatter(self, x: Traced, name: str, nest: Nest, loop: Loop) -> None:
+        value, place = (self._emit(i, _index(i), loop) for i in x.inputs)
+        at, dtype = self._name(), kind(x.dtype)
+        nest.fills.append(Fill(name, f"{dtype}(0)"))
+        loop.stores.append(Let(at, f"{place} if {place} >= 0 else 0"))
+        loop.stores.append(Store(name, at, f"({value} if {place} >= 0 else {dtype}(0))", "{0} + {1}"))
 
-    def _product(self, x: Traced, name: str) -> list[str]:
+    def _product(self, x: Traced, name: str) -> Step:
         (a, ta), (b, tb) = (self._operand(i) for i in x.inputs)
         m, n = x.shape
         k = x.inputs[0].shape[1]
         if k == 0:
-            return [f"{name}[...] = 0"]
-        if m * n * k > SMALL_PRODUCT or x.dtype not in (numpy.float32, numpy.float64):
-            self.largest_product = max(self.largest_product, m * n * k)
-            return [f"dot({a}{'.T' if ta else ''}, {b}{'.T' if tb else ''}, {name})"]
+            return Plain([f"{name}[...] = 0"], [name], ["fill"])
+        if m * n * k > SMALL_PRODUCT:
+            return Product(a, b, name, (ta, tb), m * n * k)
+        used = list(dict.fromkeys([a, b, name]))
         lines = []
         if tb:  # a copy the other way round, so that the inner loop runs along rows
-            turned = f"{name}_turned"
-            self.buffers[turned], self.addresses[turned] = Buffer(x.dtype, (k, n)), ("arena", self.arena)
-            self.arena += -(-k * n * x.dtype.itemsize // 64) * 64
-            lines = [f"for k in range({k}):", f"    for j in range({n}):", f"        {turned}[k, j] = {b}[j, k]"]
-            b = turned
-        return lines + _small_product(a, b, name, m, n, k, ta)
+            lines = [f"r0 = local({kind(x.dtype)}, {k * n})", f"for k in range({k}):", f"    for j in range({n}):",
+                     f"        r0[k * {n} + j] = {b}[j, k]"]  # fmt: skip
+        return Plain(lines + _small_product(a, b, name, m, n, k, ta, tb), used, ["matmul"], 2 * m * n * k)
 
     def _operand(self, x: Traced) -> tuple[str, bool]:
-        if x.tick in self.buffer:
-            return self.buffer[x.tick], False
-        return self.buffer[x.inputs[0].tick], True
+        if x.tick in self.name_of:
+            return self.name_of[x.tick], False
+        return self.name_of[x.inputs[0].tick], True
 
     # ---- expressions ------------------------------------------------------------------------------------------------
 
@@ -289,23 +290,23 @@ class Lowered:
             if (y.tick, at) in loop.names:
                 stack.pop()
                 continue
-            if y.tick in self.buffer:
+            if y.tick in self.name_of:
                 loop.names[y.tick, at] = name = self._name()
-                loop.body.append(f"{name} = {self.buffer[y.tick]}[{', '.join(at) or '0'}]")
+                loop.body.append(Load(name, self.name_of[y.tick], at))
             elif y.function == "constant":
-                loop.names[y.tick, at] = f"{_dtype(y)}({_literal(y.settings['value'].item())})"
+                loop.names[y.tick, at] = f"{kind(y.dtype)}({_literal(y.settings['value'].item())})"
             elif y.function == "reshape" and not _same_but_ones(y.inputs[0], y):
                 loop.names[y.tick, at] = name = self._name()
-                loop.body.append(f"{name} = {self.buffer[y.inputs[0].tick]}[flat({_position(at, y.shape)})]")
+                loop.body.append(Load(name, self.name_of[y.inputs[0].tick], _position(at, y.shape)))
             elif y.function == "gather":
                 place = loop.names.get((y.inputs[1].tick, at))
                 if place is None:
                     stack.append((y.inputs[1], at))
                     continue
                 loop.names[y.tick, at] = name = self._name()
-                loop.body.append(f"{name}_at = {place} if {place} >= 0 else int64(0)")
-                read = f"{self.buffer[y.inputs[0].tick]}[flat({name}_at)]"
-                loop.body.append(f"{name} = {read} if {place} >= 0 else {_dtype(y)}(0)")
+                loop.body.append(Let(f"{name}_at", f"{place} if {place} >= 0 else int64(0)"))
+                loop.body.append(Load(f"{name}_there", self.name_of[y.inputs[0].tick], f"{name}_at"))
+                loop.body.append(Let(name, f"{name}_there if {place} >= 0 else {kind(y.dtype)}(0)"))
             else:
                 below = [(i, _index_below(y, i, at)) for i in y.inputs if isinstance(i, Traced)]
                 missing = [key for key in below if (key[0].tick, key[1]) not in loop.names]
@@ -323,7 +324,7 @@ class Lowered:
             return names[0]
         name = self._name()
         if y.function == "cast":
-            loop.body.append(f"{name} = {_dtype(y)}({names[0]})")
+            loop.body.append(Let(name, f"{kind(y.dtype)}({names[0]})"))
             return name
         arrays = [i for i in y.inputs if isinstance(i, Traced)]
         considered = arrays[1:] if y.function == "where" and len(arrays) > 1 and isinstance(y.inputs[0], Traced) else arrays
@@ -333,73 +334,111 @@ class Lowered:
         for k, i in enumerate(y.inputs):
             if isinstance(i, Traced):
                 text = next(given)
-                operands.append(text if i.dtype == common or (y.function == "where" and k == 0) else f"{_kind(common)}({text})")
+                operands.append(text if i.dtype == common or (y.function == "where" and k == 0) else f"{kind(common)}({text})")
             else:
-                operands.append(_literal(i) if y.function == "where" and k == 0 else f"{_kind(common)}({_literal(i)})")
-        loop.body.append(f"{name} = {source_of(y.function, common, operands)}")
+                operands.append(_literal(i) if y.function == "where" and k == 0 else f"{kind(common)}({_literal(i)})")
+        loop.body.append(Let(name, source_of(y.function, common, operands)))
         return name
 
     # ---- the end ----------------------------------------------------------------------------------------------------
 
     def _commit(self) -> None:
-        """New values of state, written in place where no later step still reads the old ones."""
-        first = len(self.steps)
-        plans = []
+        """New values of state, written in place; what belongs together shares a loop, so that old values are read first."""
+        reads = {}
         for state, new in self.program.commits:
-            if self._needs_memory(new) and (new.function in MADE_WHOLE or new.tick in self.slots):
-                self._step(new, self._allocate(new))
-                first = len(self.steps)
-            plans.append((state, new, *(self._reads(new) if new.tick not in self.buffer else ({new.tick}, set()))))
+            if new.tick in self.name_of:
+                reads[state.tick] = [Read(new.tick, 0, True)]
+            else:
+                reads[state.tick] = self._reads_of_copy(new)
+        shape_of = {state.tick: state.shape for state, _ in self.program.commits}
         copies = []
-        for state, new, _, _ in plans:
+        for state, new in self.program.commits:
             elsewhere = any(
-                state.tick in other or state.tick in straight and target.shape != state.shape
-                for _, target, straight, other in plans
-            )
+                r.tick == state.tick and not (r.exact and shape_of[other] == state.shape)
+                for other, found in reads.items() for r in found
+            )  # fmt: skip
             if elsewhere:
-                name = self._allocate(new) if new.tick not in self.buffer else self.buffer[new.tick]
-                if new.tick not in self.buffer:
-                    self._step(new, name)
-                copies.append((state, name))
-        self.steps_before_commit = first
-        for state, new, _, _ in plans:
-            if not any(state is s for s, _ in copies):
-                loop = next((s for s in self.steps[first:] if isinstance(s, Loop) and s.shape == state.shape), None)
-                if loop is None:
-                    loop = Loop(state.shape)
-                    self.steps.append(loop)
-                value = self._emit(new, loop.index(), loop)
-                loop.stores.append(f"{self.buffer[state.tick]}[{', '.join(loop.index()) or '0'}] = {value}")
+                if new.tick not in self.name_of:
+                    self._step(new, self._allocate(new))
+                elif self.made[new.tick].step < 0:
+                    name = f"b{new.tick}_old"
+                    self.buffers[name] = Buffer(new.dtype, new.shape)
+                    source = self.name_of[new.tick]
+                    self.steps.append(Plain([f"{name}[...] = {source}"], [name, source], ["copy"]))
+                    copies.append((state, name))
+                    continue
+                copies.append((state, self.name_of[new.tick]))
+        copied = {s.tick for s, _ in copies}
+        leader = {tick: tick for tick in shape_of if tick not in copied}
+        for tick, found in reads.items():
+            for r in found:
+                if tick in leader and r.tick in leader:
+                    leader[_find(leader, r.tick)] = _find(leader, tick)
+        nests: dict[int, Nest] = {}
+        for state, new in self.program.commits:
+            if state.tick not in leader:
+                continue
+            shape = _long(state.shape)
+            nest = nests.setdefault(_find(leader, state.tick), Nest([Loop(shape)], len(shape)))
+            loop = nest.loops[0]
+            loop.stores.append(Store(self.name_of[state.tick], _index(state), self._emit(new, _index(new), loop)))
+            nest.sources.append("write")
+        self.steps.extend(nests.values())
         for state, name in copies:
-            self.steps.append([f"{self.buffer[state.tick]}[...] = {name}"])
+            target = self.name_of[state.tick]
+            self.steps.append(Plain([f"{target}[...] = {name}"], [target, name], ["write"]))
+
+    def _reads_of_copy(self, new: Traced) -> list[Read]:
+        probe = Traced("positive", (new,), new.shape, new.dtype)
+        return self._reads(probe)
 
     def _copy_outputs(self) -> None:
         """Results that are an input or another result as it stands."""
         for k, x in enumerate(self.outputs):
-            if self.buffer.get(x.tick) != f"o{k}":
-                self._array(f"o{k}", x, ("output", k))
-                if x.tick in self.buffer:
-                    self.steps.insert(0 if self.place[x.tick] < 0 else len(self.steps), [f"o{k}[...] = {self.buffer[x.tick]}"])
+            name = f"o{k}"
+            if self.name_of.get(x.tick) != name:
+                self.buffers[name] = Buffer(x.dtype, x.shape, "output", k)
+                if x.tick in self.name_of:
+                    source = self.name_of[x.tick]
+                    first = self.made[x.tick].step < 0
+                    copy = Plain([f"{name}[...] = {source}"], [name, source], ["copy"])
+                    self.steps.insert(0 if first else len(self.steps), copy)
                 else:
-                    self.steps.append([f"o{k}[...] = {_literal(x.settings['value'].item())}"])
+                    value = _literal(x.settings["value"].item())
+                    self.steps.append(Plain([f"{name}[...] = {value}"], [name], ["fill"]))
 
     def lines(self) -> list[str]:
-        """The loop program."""
-        return [line for step in self.steps for line in (step.source() if isinstance(step, Loop) else step)]
+        """The loop program: its kernels, and then the calls of one run."""
+        text, calls = kernels(self.steps, self.buffers)
+        return text + [line for _, line in calls]
+
+    def table(self) -> dict[str, Buffer]:
+        """The buffers whose addresses the program is given, in order."""
+        used = {name: None for s in self.steps for name in s.buffers()}
+        return {name: b for name, b in self.buffers.items() if name in used or b.place == "output"}
 
     def source(self) -> str:
         """The loop program as readable source, its arrays described at the top."""
         names = {"argument": "argument", "state": "state", "constant": "constant", "output": "result", "arena": "scratch"}
-        lines = [f"# {n}: {b.dtype}{list(b.shape)}, {names[self.addresses[n][0]]}" for n, b in self.buffers.items()]
-        return "\n".join(["def program():", *("    " + line for line in lines + self.lines())]) + "\n"
+        text, calls = kernels(self.steps, self.buffers)
+        lines = [f"# {n}: {b.dtype}{list(b.shape)}, {names[b.place]}" for n, b in self.table().items()]
+        body = [f"    {line}{_remark(step)}" for step, line in calls]
+        return "\n".join([*lines, "", *text, "", "def program():", *(body or ["    pass"])]) + "\n"
 
 
-def _small_product(a: str, b: str, c: str, m: int, n: int, k: int, ta: bool) -> list[str]:
+def _remark(step: Step) -> str:
+    if not isinstance(step, Nest):
+        return ""
+    return "  # " + ", ".join(step.sources[:8]) + (f" and {len(step.sources) - 8} more" if len(step.sources) > 8 else "")
+
+
+def _small_product(a: str, b: str, c: str, m: int, n: int, k: int, ta: bool, tb: bool) -> list[str]:
     """c = a b as loops in which a strip of the inner sum is written out: sums stay in registers, rows become vectors."""
 
     def strip(first: str, count: int) -> str:
         at = [f"{first}{u}" if not first else f"{first} + {u}" for u in range(count)]
-        return " + ".join(f"{a}[{f'{q}, i' if ta else f'i, {q}'}] * {b}[{q}, j]" for q in at)
+        pairs = [(f"{q}, i" if ta else f"i, {q}", f"r0[({q}) * {n} + j]" if tb else f"{b}[{q}, j]") for q in at]
+        return " + ".join(f"{a}[{i}] * {right}" for i, right in pairs)
 
     whole, rest = divmod(k, STRIP)
     if whole <= 1 and (whole == 0 or rest == 0):
@@ -407,19 +446,9 @@ def _small_product(a: str, b: str, c: str, m: int, n: int, k: int, ta: bool) -> 
     lines = [f"{c}[...] = 0", f"for k in range({whole}):", f"    for i in range({m}):", f"        for j in range({n}):",
              f"            {c}[i, j] += {strip(f'k * {STRIP}', STRIP)}"]  # fmt: skip
     if rest:
-        tail = " + ".join(
-            f"{a}[{f'{q}, i' if ta else f'i, {q}'}] * {b}[{q}, j]" for q in range(whole * STRIP, k)
-        )
-        lines += [f"for i in range({m}):", f"    for j in range({n}):", f"        {c}[i, j] += {tail}"]
+        tail = f"{whole * STRIP}"
+        lines += [f"for i in range({m}):", f"    for j in range({n}):", f"        {c}[i, j] += {strip(tail, rest)}"]
     return lines
-
-
-def _dtype(x: Traced) -> str:
-    return _kind(x.dtype)
-
-
-def _kind(dtype: Any) -> str:
-    return "bool_" if dtype.kind == "b" else str(dtype.name)
 
 
 def _literal(v: Any) -> str:
@@ -428,8 +457,21 @@ def _literal(v: Any) -> str:
     return repr(v)
 
 
+def _long(shape: tuple[int, ...]) -> tuple[int, ...]:
+    return tuple(n for n in shape if n != 1)
+
+
+def _index(x: Traced) -> tuple[str, ...]:
+    """The element of x at which loops over its shape stand."""
+    out, k = [], 0
+    for n in x.shape:
+        out.append("0" if n == 1 else f"i{k}")
+        k += n != 1
+    return tuple(out)
+
+
 def _same_but_ones(x: Traced, y: Traced) -> bool:
-    return [n for n in x.shape if n != 1] == [n for n in y.shape if n != 1]
+    return _long(x.shape) == _long(y.shape)
 
 
 def _position(at: tuple[str, ...], shape: tuple[int, ...]) -> str:
@@ -438,6 +480,18 @@ def _position(at: tuple[str, ...], shape: tuple[int, ...]) -> str:
     for i, n in zip(at, shape, strict=True):
         text = i if text == "0" else f"({text}) * {n} + {i}"
     return text
+
+
+def _below(y: Traced, at: Any) -> list[tuple[Traced, Any]]:
+    """The inputs of y with the places that element `at` of y comes from; None where that is not an element for each."""
+    inputs = [i for i in y.inputs if isinstance(i, Traced)]
+    if at is None or y.function in MADE_WHOLE:
+        return [(i, None) for i in inputs]
+    if y.function == "gather":
+        return [(inputs[0], None), (inputs[1], at)]
+    if y.function == "reshape" and not _same_but_ones(inputs[0], y):
+        return [(inputs[0], None)]
+    return [(i, _index_below(y, i, at)) for i in inputs]
 
 
 def _index_below(y: Traced, x: Traced, at: tuple[str, ...]) -> tuple[str, ...]:
@@ -452,6 +506,12 @@ def _index_below(y: Traced, x: Traced, at: tuple[str, ...]) -> tuple[str, ...]:
         return tuple("0" if n == 1 else next(long) for n in x.shape)
     tail = at[len(at) - x.ndim :]
     return tuple("0" if n == 1 else i for i, n in zip(tail, x.shape, strict=True))
+
+
+def _find(leader: dict[int, int], tick: int) -> int:
+    while leader[tick] != tick:
+        tick = leader[tick]
+    return tick
 
 
 def lower(program: Program) -> Lowered:

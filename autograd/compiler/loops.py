@@ -1,0 +1,308 @@
+"""The loop program: what a lowered program is made of, and how it reads.
+
+A program is a list of steps in order. A *nest* is one kernel: loops that share their outer axes, so that a row that one
+of them has made is read by the next while it is in the cache. A *product* is a call of BLAS. A kernel's text is a
+small part of Python over parameters whose dtypes and shapes it states; two kernels that read alike are one.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from typing import Any
+
+__all__ = ["Buffer", "Fill", "Let", "Load", "Loop", "Nest", "Plain", "Product", "Store", "kernels", "kind"]
+
+Index = tuple[str, ...] | str
+"""Where in a buffer: an index for each of its axes, or the text of a position in the array laid out in a row."""
+
+
+@dataclass(slots=True)
+class Buffer:
+    """An array of the program: its element type, its shape, and where it is found when the program runs."""
+
+    dtype: Any
+    shape: tuple[int, ...]
+    place: str = "arena"
+    """One of argument, state, constant, output, arena; "row" for one that lives only inside a kernel."""
+    number: int = 0
+    """Which of its place, or the offset in the arena."""
+
+    @property
+    def size(self) -> int:
+        """The number of elements."""
+        n = 1
+        for m in self.shape:
+            n *= m
+        return n
+
+    @property
+    def bytes(self) -> int:
+        """What it takes."""
+        return self.size * int(self.dtype.itemsize)
+
+
+@dataclass(slots=True)
+class Load:
+    """``name = buffer[index]``."""
+
+    name: str
+    buffer: str
+    index: Index
+
+    def text(self, arrays: dict[str, Buffer]) -> str:
+        return f"{self.name} = {_element(self.buffer, self.index, arrays)}"
+
+
+@dataclass(slots=True)
+class Let:
+    """``name = value``."""
+
+    name: str
+    value: str
+
+    def text(self, arrays: dict[str, Buffer]) -> str:
+        return f"{self.name} = {self.value}"
+
+
+@dataclass(slots=True)
+class Store:
+    """``buffer[index] = value``, or what `combine` makes of the old element {0} and the value {1}."""
+
+    buffer: str
+    index: Index
+    value: str
+    combine: str = "{1}"
+
+    def text(self, arrays: dict[str, Buffer]) -> str:
+        element = _element(self.buffer, self.index, arrays)
+        return f"{element} = {self.combine.format(element, self.value)}"
+
+
+Statement = Load | Let | Store
+
+
+@dataclass(slots=True)
+class Fill:
+    """``buffer[...] = value`` before the loops of a kernel start."""
+
+    buffer: str
+    value: str
+
+
+@dataclass(eq=False)
+class Loop:
+    """Loops over a shape (axes of length 1 left out), with what happens before, in and after the innermost one."""
+
+    shape: tuple[int, ...]
+    row: list[Statement] = field(default_factory=list)
+    body: list[Statement] = field(default_factory=list)
+    stores: list[Statement] = field(default_factory=list)
+    after_row: list[Statement] = field(default_factory=list)
+    names: dict[Any, str] = field(default_factory=dict)
+    reductions: dict[str, tuple[str, str]] = field(default_factory=dict)
+    """For an array that `after_row` stores: how it takes up a further part, and what it starts with."""
+
+    def statements(self) -> Iterator[Statement]:
+        """All of them, in the order in which they run."""
+        for part in (self.row, self.body, self.stores, self.after_row):
+            yield from part
+
+    def straight(self, arrays: dict[str, Buffer]) -> bool:
+        """Whether every access is to the element that the loops stand at, or to an array of one element."""
+        if self.row or self.after_row or len(self.shape) < 2:
+            return False
+        count = tuple(f"i{k}" for k in range(len(self.shape)))
+        for s in self.statements():
+            if isinstance(s, Let):
+                if re.search(r"\bi\d+\b", s.value):
+                    return False
+            elif arrays[s.buffer].size != 1 and (
+                isinstance(s.index, str) or tuple(i for i in s.index if i != "0") != count or arrays[s.buffer].place == "row"
+            ):
+                return False
+        return True
+
+    def lines(self, arrays: dict[str, Buffer], depth: int) -> list[str]:
+        """The loops below the first `depth` axes."""
+        if depth == 0 and self.straight(arrays):
+            size = 1
+            for n in self.shape:
+                size *= n
+            return [f"for i0 in range({size}):", *("    " + self._flat(s, arrays) for s in self.statements())]
+        lines, pad = [], ""
+        for k in range(depth, len(self.shape)):
+            if k == len(self.shape) - 1:
+                lines += [pad + s.text(arrays) for s in self.row]
+            lines.append(f"{pad}for i{k} in range({self.shape[k]}):")
+            pad += "    "
+        if not pad:
+            lines += [s.text(arrays) for s in self.row]
+        lines += [pad + s.text(arrays) for s in (*self.body, *self.stores)]
+        return lines + [pad[4:] + s.text(arrays) for s in self.after_row]
+
+    def _flat(self, s: Statement, arrays: dict[str, Buffer]) -> str:
+        if isinstance(s, Let) or arrays[s.buffer].size == 1:
+            return s.text(arrays)
+        if isinstance(s, Load):
+            return Load(s.name, s.buffer, "i0").text(arrays)
+        return Store(s.buffer, "i0", s.value, s.combine).text(arrays)
+
+
+@dataclass(eq=False)
+class Nest:
+    """Loops that share their first `depth` axes."""
+
+    loops: list[Loop]
+    depth: int
+    fills: list[Fill] = field(default_factory=list)
+    rows: list[str] = field(default_factory=list)
+    """Buffers that hold one row at a time and live in this kernel only."""
+    sources: list[str] = field(default_factory=list)
+    """What it computes, in the order in which it was put in: the functions of the instructions."""
+
+    def statements(self) -> Iterator[Statement]:
+        """All of them, in order."""
+        for loop in self.loops:
+            yield from loop.statements()
+
+    def buffers(self) -> list[str]:
+        """The arrays that it takes from outside."""
+        named = {f.buffer: None for f in self.fills}
+        named |= {s.buffer: None for s in self.statements() if not isinstance(s, Let)}
+        return [b for b in named if b not in self.rows]
+
+    def lines(self, arrays: dict[str, Buffer]) -> list[str]:
+        """Its body."""
+        out = [f"{f.buffer}[...] = {f.value}" for f in self.fills]
+        for name in self.rows:
+            b = arrays[name]
+            if b.size != 1:
+                out.append(f"{name} = local({kind(b.dtype)}, {b.size})")
+        depth, pad = self.depth if len(self.loops) > 1 else 0, ""
+        for k in range(depth):
+            out.append(f"{pad}for i{k} in range({self.loops[0].shape[k]}):")
+            pad += "    "
+        return out + [pad + line for loop in self.loops for line in loop.lines(arrays, depth)]
+
+    def flops(self) -> int:
+        """Scalar functions computed."""
+        total = 0
+        for loop in self.loops:
+            size = 1
+            for n in loop.shape:
+                size *= n
+            total += size * sum(isinstance(s, Let) for s in loop.body) + size * sum(
+                isinstance(s, Store) and s.combine != "{1}" for s in loop.stores
+            )
+        return total
+
+
+@dataclass(eq=False)
+class Plain:
+    """A kernel given as lines: copies, and matrix products too small for a call."""
+
+    text: list[str]
+    used: list[str]
+    sources: list[str]
+    work: int = 0
+
+    def buffers(self) -> list[str]:
+        """The arrays that it takes from outside."""
+        return self.used
+
+    def lines(self, arrays: dict[str, Buffer]) -> list[str]:
+        """Its body."""
+        return self.text
+
+    def flops(self) -> int:
+        """Scalar functions computed."""
+        return self.work
+
+
+@dataclass(eq=False)
+class Product:
+    """``out = a b`` by BLAS, either operand transposed."""
+
+    left: str
+    right: str
+    out: str
+    turned: tuple[bool, bool]
+    work: int
+
+    def buffers(self) -> list[str]:
+        """The arrays that it takes from outside."""
+        return [self.left, self.right, self.out]
+
+    def line(self) -> str:
+        """The call."""
+        a, b = (name + (".T" if t else "") for name, t in zip((self.left, self.right), self.turned, strict=True))
+        return f"dot({a}, {b}, {self.out})"
+
+    def flops(self) -> int:
+        """Multiplications and additions."""
+        return 2 * self.work
+
+
+Step = Nest | Plain | Product
+
+
+def kernels(steps: list[Step], arrays: dict[str, Buffer]) -> tuple[list[str], list[tuple[Step, str]]]:
+    """The text of every kernel, each once; and for each step the line that calls it."""
+    names: dict[tuple[str, ...], str] = {}
+    text: list[str] = []
+    calls: list[tuple[Step, str]] = []
+    for step in steps:
+        if isinstance(step, Product):
+            calls.append((step, step.line()))
+            continue
+        used = step.buffers()
+        new = {b: f"x{k}" for k, b in enumerate(used)}
+        body = _renamed(step.lines(arrays), new)
+        head = ", ".join(f"x{k}: {kind(arrays[b].dtype)}[{', '.join(map(str, arrays[b].shape)) or '()'}]"
+                         for k, b in enumerate(used))  # fmt: skip
+        key = (head, *body)
+        if key not in names:
+            names[key] = f"kernel{len(names)}"
+            text += [f"def {names[key]}({head}):", *("    " + line for line in body)]
+        calls.append((step, f"{names[key]}({', '.join(used)})"))
+    return text, calls
+
+
+def kind(dtype: Any) -> str:
+    """The name of a dtype in the loop program."""
+    return "bool_" if dtype.kind == "b" else str(dtype.name)
+
+
+_WORD = re.compile(r"\b([abcosvr])(\d+)(\w*)\b")
+
+
+def _renamed(lines: list[str], new: dict[str, str]) -> list[str]:
+    """Lines over parameters x0, x1, …, with variables numbered from 0, so that equal kernels read alike."""
+
+    def name(match: re.Match[str]) -> str:
+        word = match.group(0)
+        if word not in new:
+            new[word] = f"{match.group(1)}{len(new)}"
+        return new[word]
+
+    return [_WORD.sub(name, line) for line in lines]
+
+
+def _element(buffer: str, index: Index, arrays: dict[str, Buffer]) -> str:
+    b = arrays[buffer]
+    if b.place == "row":
+        if b.size == 1:
+            return buffer
+        return f"{buffer}[{index if isinstance(index, str) else _position(index, b.shape)}]"
+    if isinstance(index, str):
+        return f"{buffer}[flat({index})]"
+    return f"{buffer}[{', '.join(index) or '0'}]"
+
+
+def _position(at: tuple[str, ...], shape: tuple[int, ...]) -> str:
+    text = "0"
+    for i, n in zip(at, shape, strict=True):
+        text = i if text == "0" else f"{text} * {n} + {i}"
+    return text
