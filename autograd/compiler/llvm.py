@@ -281,7 +281,11 @@ class Maker:
         b.position_at_end(after)
 
     def assign(self, target: ast.expr, value: ast.expr) -> None:
-        """``x = …``, ``a[i, j] = …``, ``a[...] = …``."""
+        """``x = …``, ``x, y = f(…)``, ``a[i, j] = …``, ``a[...] = …``."""
+        if isinstance(target, ast.Tuple):
+            for name, (v, dtype) in zip(target.elts, self.value(value), strict=True):
+                self.builder.store(v, self.variable(name.id, dtype))  # type: ignore[attr-defined]
+            return
         if isinstance(target, ast.Name):
             if isinstance(value, ast.Call) and isinstance(value.func, ast.Name) and value.func.id == "local":
                 self.local(target.id, _DTYPES[value.args[0].id], value.args[1].value)  # type: ignore[attr-defined]
@@ -374,8 +378,10 @@ class Maker:
 
     # ---- expressions ------------------------------------------------------------------------------------------------
 
-    def value(self, e: ast.expr) -> tuple[Any, Any]:
-        """A scalar expression: its value and its dtype."""
+    def value(self, e: ast.expr) -> tuple[Any, ...]:
+        """A scalar expression: its value and its dtype; of several results of a scalar function, a tuple of these."""
+        if isinstance(e, ast.Tuple):
+            return tuple(self.value(item) for item in e.elts)
         if isinstance(e, ast.Name):
             place, dtype = self.variables[e.id]
             return self.builder.load(place), dtype
