@@ -53,8 +53,8 @@ def key(lines: Iterable[str], buffers: dict[str, Any], functions: dict[str, Any]
     is Numba's, by llvmlite) and NumPy, and the processor, which `target` describes. The names of buffers do not count,
     but their order does: the same step, recorded later in another process, has other names.
 
-    >>> from autograd.compiler.llvm import Buffer
-    >>> a, b = (key([f"{x}[0] = 1.0"], {x: Buffer("f4", (1,))}, {}, []) for x in ("b7", "b8"))
+    >>> from autograd.compiler.loops import Buffer
+    >>> a, b = (key([f"{x}[0] = 1.0"], {x: Buffer(numpy.dtype("f4"), (1,))}, {}, []) for x in ("b7", "b8"))
     >>> a == b
     True
     """

@@ -13,6 +13,8 @@ import inspect
 import textwrap
 from collections.abc import Callable
 from functools import cache
+from importlib.util import find_spec
+from pathlib import Path
 from typing import Any
 
 import numpy
@@ -86,14 +88,19 @@ def compile_program(lines: list[str], buffers: dict[str, Buffer], functions: dic
 
 
 def _optimised(lines: list[str], buffers: dict[str, Buffer], functions: dict[str, Any]) -> tuple[Any, list[str]]:
-    """The LLVM module of a program, ready for machine code, and the names of the BLAS routines that it calls."""
+    """The LLVM module of a program, ready for machine code, and the names of the BLAS routines that it calls.
+
+    Loops become vectors, several side by side, and are not unrolled beyond that: the small MLP's step was twice as slow
+    unrolled and took half as long again to compile; others did not change. Making vectors of straight-line code found
+    nothing to do and takes longer than all else in long scalar programs.
+    """
     import llvmlite.binding as llvm
 
     maker = Maker(buffers, functions)
     maker.program(ast.parse("\n".join(lines)).body)
     module = llvm.parse_assembly(str(maker.module))
-    options = llvm.create_pipeline_tuning_options(speed_level=3)
-    options.loop_vectorization = options.slp_vectorization = options.loop_unrolling = True
+    options = llvm.create_pipeline_tuning_options(speed_level=2)
+    options.loop_vectorization, options.slp_vectorization, options.loop_unrolling = True, False, False
     builder = llvm.create_pass_builder(_target()[0], options)
     builder.getModulePassManager().run(module, builder)
     names = {_blas(name): name for name in ("sgemm", "dgemm")} if maker.routines else {}
@@ -113,7 +120,25 @@ def _loaded(description: dict[str, Any], code: bytes, machine: Any, assembly: Ca
     address = engine.get_function_address("program")
     if not address:
         raise RuntimeError("an object file without its program")
-    return Code(engine, address, [_blas(name) for name in description["routines"]], assembly)
+    return Code(engine, address, [_routine(name) for name in description["routines"]], assembly)
+
+
+@cache
+def _routine(name: str) -> int:
+    """The address of a BLAS routine: in the library that SciPy's wheels carry, since importing scipy.linalg takes longer
+    than all else that a program from disk needs; else as SciPy tells."""
+    spec = find_spec("scipy")
+    if spec is None or spec.origin is None:
+        return _blas(name)
+    root = Path(spec.origin).parent
+    for library in [*root.parent.glob("scipy.libs/*openblas*"), *root.glob(".dylibs/*openblas*")]:
+        try:
+            address = ctypes.cast(ctypes.CDLL(str(library))[f"scipy_{name}_"], ctypes.c_void_p).value
+        except (OSError, AttributeError):
+            continue
+        if address is not None:
+            return address
+    return _blas(name)
 
 
 class Maker:
@@ -467,6 +492,16 @@ class Maker:
             y = self.builder.fadd(self.builder.fmul(y, x[0], flags=self.flags), c, flags=self.flags)
         return y, x[1]
 
+    def extreme(self, name: str, x: tuple[Any, Any], y: tuple[Any, Any]) -> tuple[Any, Any]:
+        """The larger or smaller of two, NaN where either is, in a form that LLVM knows how to reduce in vectors."""
+        if x[1].kind != "f":
+            return self.builder.select(self.compare("Gt" if name == "largest" else "Lt", x, y)[0], x[0], y[0]), x[1]
+        kind = x[0].type
+        function = self.module.declare_intrinsic(
+            "llvm.maximum" if name == "largest" else "llvm.minimum", [kind], self.ir.FunctionType(kind, [kind, kind])
+        )
+        return self.builder.call(function, [x[0], y[0]], fastmath=("nsz",)), x[1]
+
     def library(self, name: str, *operands: tuple[Any, Any]) -> tuple[Any, Any]:
         """A function of the C library, in double precision."""
         dtype = operands[0][1]
@@ -490,6 +525,8 @@ class Maker:
             if first[1].kind != "f":
                 return first if name != "abs" else self.integer_abs(first)
             return self.intrinsic(INTRINSICS[name], first, *(self.cast(a, first[1]) for a in arguments[1:]))
+        if name in ("largest", "smallest"):
+            return self.extreme(name, first, self.cast(arguments[1], first[1]))
         if name in ("max", "min"):
             x, y = first, self.cast(arguments[1], first[1])
             return self.builder.select(self.compare("Gt" if name == "max" else "Lt", x, y)[0], x[0], y[0]), x[1]
