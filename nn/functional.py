@@ -108,6 +108,11 @@ def softmax(x: Any, axis: int = -1) -> Tensor:
     return e / ag.sum(e, axis=axis, keepdims=True)
 
 
+def _log_total(z: Tensor, axis: int) -> Tensor:
+    """ln Σ eᶻ of z whose largest is 0, so that nothing overflows; its derivative uses eᶻ again."""
+    return ag.log(ag.sum(ag.exp(z), axis=axis, keepdims=True))
+
+
 def log_softmax(x: Any, axis: int = -1) -> Tensor:
     """ln softmax(x), computed as x − ln Σ eˣ, so that small probabilities keep their precision.
 
@@ -115,7 +120,7 @@ def log_softmax(x: Any, axis: int = -1) -> Tensor:
     [-10000.0, 0.0]
     """
     z = _shifted(_tensor(x), axis)
-    return z - ag.logsumexp(z, axis=axis, keepdims=True)
+    return z - _log_total(z, axis)
 
 
 # ---- losses ----------------------------------------------------------------------------------------------------------
@@ -207,9 +212,9 @@ def cross_entropy(x: Any, target: Any, weight: Any = None, ignore_index: int = -
         target = _like(target, x)
         target = target if label_smoothing == 0 else target * (1 - label_smoothing) + label_smoothing / classes
         scaled = target if weight is None else target * weight
-        loss = ag.sum(scaled * (ag.logsumexp(z, axis=axis, keepdims=True) - z), axis=axis)
+        loss = ag.sum(scaled * (_log_total(z, axis) - z), axis=axis)
         return ag.sum(loss) / max(loss.size, 1) if reduction == "mean" else _reduce(loss, reduction)
-    total = ag.logsumexp(z, axis=axis, keepdims=True)
+    total = _log_total(z, axis)
     kept, index = _classes("cross_entropy", x, target, axis, ignore_index)
     loss = total - ag.take_along_axis(z, index, axis)
     share: Any = None if weight is None else ag.take_along_axis(ag.broadcast_to(weight, x.shape), index, axis)

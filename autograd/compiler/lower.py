@@ -8,6 +8,7 @@ state come last, so that nothing is changed before everything that could fail is
 
 from __future__ import annotations
 
+import math
 from typing import Any
 
 import numpy
@@ -15,7 +16,7 @@ import numpy
 from autograd.compiler.capture import Program
 from autograd.compiler.loops import Buffer, Fill, Let, Load, Loop, Nest, Plain, Product, Step, Store, kernels, kind
 from autograd.compiler.plan import plan
-from autograd.compiler.simplify import merge, order
+from autograd.compiler.simplify import order, roots, simplify
 from autograd.compiler.tidy import tidy
 from autograd.compiler.trace import REDUCTIONS, Traced
 
@@ -25,7 +26,9 @@ SMALL_PRODUCT = 64 * 1024  # multiply-adds below which written-out loops beat a 
 MADE_WHOLE = ("matmul", "scatter", *REDUCTIONS)  # what is not computed one element at a time
 MOVES = ("broadcast", "reshape", "transpose", "gather")
 STRIP = 16  # terms of an inner sum that are written out
+CHEAP = ("equal", "not_equal", "less", "less_equal", "greater", "greater_equal", "add", "subtract", "multiply", "negative")
 MANY = 64  # loops that one kernel takes up
+LIGHT, LONG = 1 << 16, 2000  # a nest of so few elements moves to the front, in a program of so few steps
 
 
 class Read:
@@ -33,7 +36,7 @@ class Read:
 
     __slots__ = ("tick", "axes", "exact")
 
-    def __init__(self, tick: int, axes: int, exact: bool):
+    def __init__(self, tick: float, axes: int, exact: bool):
         self.tick, self.axes, self.exact = tick, axes, exact
 
 
@@ -42,7 +45,7 @@ class Made:
 
     __slots__ = ("step", "loop", "axes", "element")
 
-    def __init__(self, step: int, loop: int = 0, axes: int = 0, element: bool = False):
+    def __init__(self, step: Step | None, loop: int = 0, axes: int = 0, element: bool = False):
         self.step, self.loop, self.axes, self.element = step, loop, axes, element
 
 
@@ -50,24 +53,27 @@ class Lowered:
     """The steps of a program and its buffers."""
 
     def __init__(self, program: Program):
-        merge(program)
+        simplify(program)
         self.program = program
         produced = [*program.results, *(v for _, _, v in program.attributes if isinstance(v, Traced))]
-        self.slots: dict[int, int] = {}  # instruction -> the number of the output that holds it
+        self.slots: dict[float, int] = {}  # instruction -> the number of the output that holds it
         for x in produced:
             self.slots.setdefault(x.tick, len(self.slots))
         self.outputs = list({x.tick: x for x in produced}.values())
-        self.instructions = order([*self.outputs, *(new for _, new in program.commits)])
-        self.consumers: dict[int, list[Traced]] = {}
+        self.instructions = order(roots(program))
+        self.consumers: dict[float, list[Traced]] = {}
         for x in self.instructions:
             for i in x.inputs:
                 if isinstance(i, Traced):
                     self.consumers.setdefault(i.tick, []).append(x)
         self.late = self._late()
         self.steps: list[Step] = []
-        self.made: dict[int, Made] = {}
-        self.name_of: dict[int, str] = {}  # instruction -> the name of its array
+        self.order: dict[Step | None, int] = {None: -1}
+        self.needed: dict[Step, Step | None] = {}  # the latest step that a nest reads from
+        self.made: dict[float, Made] = {}
+        self.name_of: dict[float, str] = {}  # instruction -> the name of its array
         self.buffers: dict[str, Buffer] = {}
+        self.whole: set[float] = set()  # outputs whose array is made by a step
         self.variables = 0
         self._inputs()
         for x in self.instructions:
@@ -94,17 +100,23 @@ class Lowered:
         for k, x in enumerate(self.constants):
             self.name_of[x.tick] = f"c{k}"
             self.buffers[f"c{k}"] = Buffer(x.dtype, x.shape, "constant", k)
-        self.made = {tick: Made(-1) for tick in self.name_of}
+        self.made = {tick: Made(None) for tick in self.name_of}
 
     def _allocate(self, x: Traced) -> str:
-        if x.tick in self.slots:
-            name, place, number = f"o{self.slots[x.tick]}", "output", self.slots[x.tick]
+        slot = self.slots.get(x.tick)
+        for y in self.consumers.get(x.tick, []):
+            if slot is None and y.function == "reshape" and y.tick in self.slots and y.tick not in self.whole:
+                slot = self.slots[y.tick]  # a result that is this array in another shape
+                self.whole.add(y.tick)
+        if slot is not None:
+            self.whole.add(x.tick)
+            name, place = f"o{slot}", "output"
         else:
-            name, place, number = f"b{x.tick}", "arena", 0
-        self.buffers[name] = Buffer(x.dtype, x.shape, place, number)
+            name, place = f"b{len(self.buffers)}", "arena"
+        self.buffers[name] = Buffer(x.dtype, x.shape, place, slot or 0)
         return name
 
-    def _late(self) -> set[int]:
+    def _late(self) -> set[float]:
         """What only the writes to state need, element by element: it is computed in their loops."""
         late = set()
         target = {new.tick: new.shape for _, new in self.program.commits}
@@ -117,7 +129,7 @@ class Lowered:
         return late
 
     def _needs_memory(self, x: Traced) -> bool:
-        if x.tick in self.name_of or x.function == "constant" or x.tick in self.late:
+        if x.tick in self.name_of or x.function == "constant" or x.tick in self.late or x.tick in self.whole:
             return False
         if x.function in MADE_WHOLE or x.tick in self.slots:
             return True
@@ -128,9 +140,19 @@ class Lowered:
             return not (x.function == "transpose" and self._resides(x.inputs[0]))
         if any(y.function == "reshape" and not _same_but_ones(x, y) for y in consumers):
             return True
-        if x.function in ("broadcast", "reshape", "transpose", "cast"):
+        if x.function in ("broadcast", "reshape", "transpose", "cast", "count"):
             return False
-        return len(consumers) > 1 or x.size == 1 and any(y.size != 1 for y in consumers)  # once, not in every round
+        if any(y.size > x.size for y in consumers):
+            return True  # once, not in every round of an inner loop
+        return len(consumers) > 1 and not self._spread(x)
+
+    def _spread(self, x: Traced) -> bool:
+        """Whether x is cheaply made of smaller arrays: it is made again wherever it is used, instead of kept."""
+        if x.function not in CHEAP or x.size <= 1:
+            return False
+        return all(
+            not isinstance(i, Traced) or i.size < x.size or i.function in ("count", "broadcast") for i in x.inputs
+        )  # fmt: skip
 
     def _resides(self, x: Traced) -> bool:
         return x.tick in self.name_of or x.function == "constant" and x.size != 1
@@ -139,12 +161,13 @@ class Lowered:
 
     def _step(self, x: Traced, name: str) -> None:
         if x.function == "matmul":
-            self.steps.append(self._product(x, name))
-            self.made[x.tick] = Made(len(self.steps) - 1)
+            product = self._product(x, name)
+            self._put(product, len(self.steps))
+            self.made[x.tick] = Made(product)
         else:
             over = x.inputs[0] if x.function in MADE_WHOLE else x
-            nest, k, loop = self._loop(_long(over.shape), self._reads(x))
-            made = Made(k, nest.loops.index(loop), len(loop.shape), True)
+            nest, loop = self._loop(_long(over.shape), self._reads(x))
+            made = Made(nest, nest.loops.index(loop), len(loop.shape), True)
             nest.sources.append(x.function)
             if x.function in REDUCTIONS:
                 made.element, made.axes = False, self._reduce(x, name, nest, loop, self._emit(over, _index(over), loop))
@@ -156,22 +179,38 @@ class Lowered:
             self.made[x.tick] = made
         self.name_of[x.tick] = name
 
-    def _loop(self, shape: tuple[int, ...], reads: list[Read]) -> tuple[Nest, int, Loop]:
-        """The earliest place after, or among, the loops that make what is read; a new nest if there is none."""
-        latest = max((self.made[r.tick].step for r in reads), default=-1)
+    def _loop(self, shape: tuple[int, ...], reads: list[Read]) -> tuple[Nest, Loop]:
+        """The earliest place after, or among, the loops that make what is read; a new nest if there is none.
+
+        A small new nest goes to the earliest place too, so that what hangs on it alone (the number of targets that
+        count, say) does not hold up the loops that come later.
+        """
+        needed = max((self.made[r.tick].step for r in reads), key=self.order.__getitem__, default=None)
+        latest, light = self.order[needed], math.prod(shape) <= LIGHT and len(self.steps) < LONG
         for k in range(max(latest, 0), len(self.steps)):
             nest = self.steps[k]
-            if isinstance(nest, Nest) and len(nest.loops) < MANY:
-                loop = self._join(nest, k, shape, reads)
+            if not isinstance(nest, Nest) or len(nest.loops) >= MANY:
+                continue
+            if k == latest or nest.loops[0].shape == shape and not (light and self.order[self.needed[nest]] > latest):
+                loop = self._join(nest, shape, reads)
                 if loop is not None:
-                    return nest, k, loop
+                    if k != latest and self.order[self.needed[nest]] < latest:
+                        self.needed[nest] = needed
+                    return nest, loop
         loop = Loop(shape)
         nest = Nest([loop], len(shape))
-        self.steps.append(nest)
-        return nest, len(self.steps) - 1, loop
+        self.needed[nest] = needed
+        self._put(nest, latest + 1 if light else len(self.steps))
+        return nest, loop
 
-    def _join(self, nest: Nest, k: int, shape: tuple[int, ...], reads: list[Read]) -> Loop | None:
-        inside = [(self.made[r.tick], r) for r in reads if self.made[r.tick].step == k]
+    def _put(self, step: Step, at: int) -> None:
+        """Put a step into the program."""
+        self.steps.insert(at, step)
+        for k in range(at, len(self.steps)):
+            self.order[self.steps[k]] = k
+
+    def _join(self, nest: Nest, shape: tuple[int, ...], reads: list[Read]) -> Loop | None:
+        inside = [(self.made[r.tick], r) for r in reads if self.made[r.tick].step is nest]
         shared = min([nest.depth, *(min(m.axes, r.axes) for m, r in inside)])
         for j, loop in enumerate(nest.loops):
             if loop.shape != shape:
@@ -193,8 +232,8 @@ class Lowered:
 
     def _reads(self, x: Traced) -> list[Read]:
         """What the expression of x reads from memory."""
-        found: dict[tuple[int, int, bool], Read] = {}
-        seen: set[tuple[int, Any]] = set()
+        found: dict[tuple[float, int, bool], Read] = {}
+        seen: set[tuple[float, Any]] = set()
         over = x.inputs[0] if x.function in MADE_WHOLE else x
         index: Any = _index(over)
         if x.function in MADE_WHOLE:
@@ -229,7 +268,7 @@ class Lowered:
         if x.dtype.kind in "iu" and x.function in ("max", "min"):
             info = numpy.iinfo(x.dtype)
             start = str(info.min if x.function == "max" else info.max)
-        combine = {"sum": "{0} + {1}", "prod": "{0} * {1}", "max": "larger({0}, {1})", "min": "smaller({0}, {1})"}[x.function]
+        combine = {"sum": "{0} + {1}", "prod": "{0} * {1}", "max": "largest({0}, {1})", "min": "smallest({0}, {1})"}[x.function]
         place = tuple("0" if k in x.settings["axes"] else i for k, i in enumerate(_index(source)))
         if not axes:
             loop.stores.append(Store(name, place, f"{dtype}({value})"))
@@ -295,6 +334,9 @@ class Lowered:
                 loop.body.append(Load(name, self.name_of[y.tick], at))
             elif y.function == "constant":
                 loop.names[y.tick, at] = f"{kind(y.dtype)}({_literal(y.settings['value'].item())})"
+            elif y.function == "count":
+                loop.names[y.tick, at] = name = self._name()
+                loop.body.append(Let(name, f"{kind(y.dtype)}({at[0]})"))
             elif y.function == "reshape" and not _same_but_ones(y.inputs[0], y):
                 loop.names[y.tick, at] = name = self._name()
                 loop.body.append(Load(name, self.name_of[y.inputs[0].tick], _position(at, y.shape)))
@@ -360,8 +402,8 @@ class Lowered:
             if elsewhere:
                 if new.tick not in self.name_of:
                     self._step(new, self._allocate(new))
-                elif self.made[new.tick].step < 0:
-                    name = f"b{new.tick}_old"
+                elif self.made[new.tick].step is None:
+                    name = f"b{len(self.buffers)}"
                     self.buffers[name] = Buffer(new.dtype, new.shape)
                     source = self.name_of[new.tick]
                     self.steps.append(Plain([f"{name}[...] = {source}"], [name, source], ["copy"]))
@@ -374,7 +416,7 @@ class Lowered:
             for r in found:
                 if tick in leader and r.tick in leader:
                     leader[_find(leader, r.tick)] = _find(leader, tick)
-        nests: dict[int, Nest] = {}
+        nests: dict[float, Nest] = {}
         for state, new in self.program.commits:
             if state.tick not in leader:
                 continue
@@ -396,11 +438,11 @@ class Lowered:
         """Results that are an input or another result as it stands."""
         for k, x in enumerate(self.outputs):
             name = f"o{k}"
-            if self.name_of.get(x.tick) != name:
+            if x.tick not in self.whole:
                 self.buffers[name] = Buffer(x.dtype, x.shape, "output", k)
                 if x.tick in self.name_of:
                     source = self.name_of[x.tick]
-                    first = self.made[x.tick].step < 0
+                    first = self.made[x.tick].step is None
                     copy = Plain([f"{name}[...] = {source}"], [name, source], ["copy"])
                     self.steps.insert(0 if first else len(self.steps), copy)
                 else:
@@ -508,7 +550,7 @@ def _index_below(y: Traced, x: Traced, at: tuple[str, ...]) -> tuple[str, ...]:
     return tuple("0" if n == 1 else i for i, n in zip(tail, x.shape, strict=True))
 
 
-def _find(leader: dict[int, int], tick: int) -> int:
+def _find(leader: dict[float, float], tick: float) -> float:
     while leader[tick] != tick:
         tick = leader[tick]
     return tick

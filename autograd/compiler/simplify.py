@@ -1,4 +1,4 @@
-"""Passes over instructions: what nobody needs goes, what is computed twice is computed once."""
+"""Passes over instructions: what is computed twice is computed once, a transposed product is a product of transposes."""
 
 from __future__ import annotations
 
@@ -7,7 +7,19 @@ from typing import Any
 from autograd.compiler.capture import Program
 from autograd.compiler.trace import Traced
 
-__all__ = ["merge", "order"]
+__all__ = ["merge", "order", "simplify"]
+
+
+def simplify(program: Program) -> None:
+    """All passes, in place."""
+    merge(program)
+    turn_products(program)
+
+
+def roots(program: Program) -> list[Traced]:
+    """What a program is there to compute."""
+    values = [*program.results, *(new for _, new in program.commits), *(v for _, _, v in program.attributes)]
+    return [v for v in values if isinstance(v, Traced)]
 
 
 def order(roots: list[Traced]) -> list[Traced]:
@@ -23,10 +35,9 @@ def order(roots: list[Traced]) -> list[Traced]:
 
 def merge(program: Program) -> None:
     """Common subexpressions: equal functions of equal inputs become one; works on the program in place."""
-    twin: dict[int, Traced] = {}
+    twin: dict[float, Traced] = {}
     known: dict[Any, Traced] = {}
-    roots = [*program.results, *(new for _, new in program.commits), *(v for _, _, v in program.attributes)]
-    for x in order(roots):
+    for x in order(roots(program)):
         x.inputs = tuple(twin[i.tick] if isinstance(i, Traced) else i for i in x.inputs)
         value = x.settings.get("value")
         what = (value.tobytes(), value.shape) if value is not None else tuple(x.settings.items())
@@ -35,3 +46,26 @@ def merge(program: Program) -> None:
     program.results = [twin[r.tick] for r in program.results]
     program.commits = [(state, twin[new.tick]) for state, new in program.commits]
     program.attributes = [(h, n, twin[v.tick] if isinstance(v, Traced) else v) for h, n, v in program.attributes]
+
+
+def turn_products(program: Program) -> None:
+    """(a b)ᵀ = bᵀ aᵀ where nothing else needs a b: BLAS reads a transposed operand as it stands, a result it does not."""
+    wanted = roots(program)
+    instructions = order(wanted)
+    uses: dict[float, int] = {}
+    for i in (*wanted, *(i for x in instructions for i in x.inputs if isinstance(i, Traced))):
+        uses[i.tick] = uses.get(i.tick, 0) + 1
+    for x in instructions:
+        if x.function == "transpose" and x.ndim == 2 and x.inputs[0].function == "matmul" and uses[x.inputs[0].tick] == 1:
+            product = x.inputs[0]
+            a, b = (turned(i, product.tick - before) for i, before in zip(product.inputs, (0.5, 0.25), strict=True))
+            x.function, x.inputs, x.settings = "matmul", (b, a), {}
+
+
+def turned(x: Traced, tick: float) -> Traced:
+    """The transpose of a matrix, at a place in the order of the program."""
+    if x.function == "transpose":
+        return x.inputs[0]  # type: ignore[no-any-return]
+    y = Traced("transpose", (x,), x.shape[::-1], x.dtype, axes=(1, 0))
+    y.tick = tick
+    return y

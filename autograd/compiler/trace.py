@@ -36,7 +36,7 @@ class Traced:
         if self.dtype.kind not in "biuf" or self.dtype.kind == "f" and self.dtype.itemsize not in (4, 8):
             raise UnsupportedError(f"arrays of {self.dtype} have no compiled form. Call it outside of jit. ({user_line()})")
         Traced._ticks += 1
-        self.tick = Traced._ticks
+        self.tick: float = Traced._ticks
 
     @property
     def ndim(self) -> int:
@@ -226,10 +226,16 @@ def _picked(indices: Any, axis: int, shape: tuple[int, ...]) -> tuple[Any, Any]:
     if indices.shape[axis] != 1:
         raise UnsupportedError(f"picking several elements along an axis has no compiled form yet. ({user_line()})")
     n = shape[axis]
-    places: Any = constant(numpy.arange(n).reshape((n,) + (1,) * (len(shape) - axis % len(shape) - 1)))
-    indices = lifted(indices)
-    mask = (places == indices) | (places - n == indices)
-    return mask, (indices >= -n) & (indices < n)
+    places = counted((n,) + (1,) * (len(shape) - axis % len(shape) - 1), numpy.int32)
+    indices = astype(lifted(indices), numpy.int64)
+    valid = (indices >= -n) & (indices < n)
+    indices = NAMESPACE.where(valid, NAMESPACE.where(indices < 0, indices + n, indices), -1)
+    return places == astype(indices, numpy.int32), valid
+
+
+def counted(shape: tuple[int, ...], dtype: Any = numpy.int64) -> Any:
+    """0, 1, 2, … along the first axis."""
+    return Traced("count", (), shape, dtype)
 
 
 def take_along_axis(x: Any, indices: Any, axis: int) -> Any:

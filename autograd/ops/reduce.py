@@ -105,18 +105,24 @@ def finite(m: Any) -> Any:
     return np.where(np.isfinite(m), m, 0)
 
 
-def shares(x: Any, y: Any, axis: Any, keepdims: bool) -> Any:
-    """The softmax of x: eˣ⁻ʸ over its sum, which is 1 but for rounding in a large y; 0 where everything is −inf."""
-    e = np.exp(x - finite(kept(y, axis, keepdims)))
+def raised(x: Any, axis: Any) -> tuple[Any, Any]:
+    """m, the largest x, and eˣ⁻ᵐ, which does not overflow."""
+    top = finite(np.max(x, axis=axis, keepdims=True))
+    return top, np.exp(x - top)
+
+
+def shares(x: Any, axis: Any) -> Any:
+    """The softmax of x; 0 where everything is −inf."""
+    _, e = raised(x, axis)
     total = np.sum(e, axis=axis, keepdims=True)
     return e / (total + np.equal(total, 0))
 
 
-@reduction(lambda y, x, axis, keepdims: shares(x, y, axis, keepdims))
+@reduction(lambda x, axis: shares(x, axis))
 def logsumexp(x, /, axis=None, keepdims=False):
     """y = ln Σ eˣ without overflow; dy/dx = eˣ⁻ʸ. Of −inf alone, −inf with gradient 0."""
-    top = finite(np.max(x, axis=axis, keepdims=True))
-    y = np.log(np.sum(np.exp(x - top), axis=axis, keepdims=True)) + top
+    top, e = raised(x, axis)
+    y = np.log(np.sum(e, axis=axis, keepdims=True)) + top
     return y if keepdims else np.reshape(y, dropped(y.shape, axis))
 
 
@@ -128,8 +134,11 @@ def dropped(shape: tuple[int, ...], axis: Any) -> tuple[int, ...]:
     return tuple(n for k, n in enumerate(shape) if k not in gone)
 
 
-@linear(lambda g, shape, axis: np.reshape(
-    np.flip(np.cumsum(np.flip(g, axis if axis is not None else 0), axis=axis), axis if axis is not None else 0), shape))
+@linear(
+    lambda g, shape, axis: np.reshape(
+        np.flip(np.cumsum(np.flip(g, axis if axis is not None else 0), axis=axis), axis if axis is not None else 0), shape
+    )
+)
 def cumsum(x, /, axis=None):
     """Running sum along an axis (of the flattened array if None); dyⱼ/dxᵢ = 1 for i ≤ j."""
     return np.cumsum(x, axis=axis)
