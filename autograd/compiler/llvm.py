@@ -1,7 +1,7 @@
 """From the loop program to machine code, by LLVM, Numba's back end.
 
 The loop program is written in a small part of Python: loops over constant ranges, scalars, elements of arrays, calls of
-scalar functions that are written in the same part of Python (`kernels.vector_math`) and are inlined. Numba itself could
+scalar functions that are written in the same part of Python (`kernels.math64`) and are inlined. Numba itself could
 compile it, and takes seconds for what this does in a tenth of one: types are known, so there is nothing to infer.
 """
 
@@ -55,11 +55,17 @@ def _blas(name: str) -> int:
 
 
 class Code:
-    """A compiled program: call it with the address of a table of addresses."""
+    """A compiled program: `run` takes the address of a table of addresses.
 
-    def __init__(self, engine: Any, address: int, routines: list[int], assembly: Callable[[], str]):
+    `address` is that of ``program(table, thread, threads)``, which the threads of a pool call each for itself.
+    """
+
+    def __init__(self, engine: Any, routines: list[int], assembly: Callable[[], str]):
         self._engine, self.routines, self.assembly = engine, routines, assembly
-        self.run = ctypes.CFUNCTYPE(None, ctypes.c_void_p)(address)
+        self.address, alone = (engine.get_function_address(name) for name in ("program", "alone"))
+        if not (self.address and alone):
+            raise RuntimeError("an object file without its program")
+        self.run = ctypes.CFUNCTYPE(None, ctypes.c_void_p)(alone)
 
 
 def compile_program(lines: list[str], buffers: dict[str, Buffer], functions: dict[str, Any]) -> Code:
@@ -103,8 +109,7 @@ def _optimised(lines: list[str], buffers: dict[str, Buffer], functions: dict[str
     options.loop_vectorization, options.slp_vectorization, options.loop_unrolling = True, False, False
     builder = llvm.create_pass_builder(_target()[0], options)
     builder.getModulePassManager().run(module, builder)
-    names = {_blas(name): name for name in ("sgemm", "dgemm")} if maker.routines else {}
-    return module, [names[address] for address in maker.routines]
+    return module, maker.routines
 
 
 def _loaded(description: dict[str, Any], code: bytes, machine: Any, assembly: Callable[[], str]) -> Code:
@@ -117,10 +122,7 @@ def _loaded(description: dict[str, Any], code: bytes, machine: Any, assembly: Ca
         raise RuntimeError(f"the C library has no {', '.join(missing)}")
     engine.add_object_file(llvm.ObjectFileRef.from_data(code))
     engine.finalize_object()
-    address = engine.get_function_address("program")
-    if not address:
-        raise RuntimeError("an object file without its program")
-    return Code(engine, address, [_routine(name) for name in description["routines"]], assembly)
+    return Code(engine, [_routine(name) for name in description["routines"]], assembly)
 
 
 @cache
@@ -151,7 +153,7 @@ class Maker:
         self.buffers, self.functions = buffers, functions
         self.module = ir.Module("program")
         self.variables: dict[str, Any] = {}
-        self.routines: list[int] = []
+        self.routines: list[str] = []
         self.slots: dict[str, Any] = {}
         self.flags: tuple[str, ...] = FAST
         self.parsed: dict[str, Any] = {}
@@ -200,30 +202,70 @@ class Maker:
     # ---- the frame --------------------------------------------------------------------------------------------------
 
     def program(self, statements: list[ast.stmt]) -> None:
-        """The kernels, and the function ``program(table)`` that calls them."""
+        """The kernels, and the function ``program(table, thread, threads)`` that calls them."""
         ir = self.ir
-        pointer, table = ir.IntType(8).as_pointer(), ir.IntType(64).as_pointer()
+        word = ir.IntType(64)
+        pointer, table = ir.IntType(8).as_pointer(), word.as_pointer()
         for s in statements:
             if isinstance(s, ast.FunctionDef):
                 self.kernels[s.name] = self.kernel(s)
-        outer = ir.Function(self.module, ir.FunctionType(ir.VoidType(), [table]), "program")
+        outer = ir.Function(self.module, ir.FunctionType(ir.VoidType(), [table, word, word]), "program")
         self.table = outer.args[0]
         self.entry = outer.append_basic_block("entry")
         self.builder = b = ir.IRBuilder(self.entry)
+        for name, value in zip(("thread", "threads"), outer.args[1:], strict=True):
+            b.store(value, self.variable(name, numpy.int64))
         for k, name in enumerate(self.buffers):
             self.slots[name] = b.inttoptr(b.load(b.gep(self.table, [ir.IntType(64)(k)])), pointer)
         start = outer.append_basic_block("start")
         b.position_at_end(start)
         for s in statements:
-            if isinstance(s, ast.Expr) and isinstance(s.value, ast.Call) and isinstance(s.value.func, ast.Name):
-                name, arguments = s.value.func.id, s.value.args
-                if name == "dot":
-                    self.product(s.value)
-                else:
-                    b.call(self.kernels[name], [self.slots[a.id] for a in arguments])  # type: ignore[attr-defined]
+            if isinstance(s, ast.If):  # one thread only
+                first, after = outer.append_basic_block(), outer.append_basic_block()
+                b.cbranch(self.value(s.test)[0], first, after)
+                b.position_at_end(first)
+                for line in s.body:
+                    self.step(line)
+                b.branch(after)
+                b.position_at_end(after)
+            elif isinstance(s, ast.Expr):
+                self.step(s)
         b.ret_void()
         b.position_at_end(self.entry)
         b.branch(start)
+        alone = ir.Function(self.module, ir.FunctionType(ir.VoidType(), [table]), "alone")
+        b = ir.IRBuilder(alone.append_basic_block())
+        b.call(outer, [alone.args[0], word(0), word(1)])
+        b.ret_void()
+
+    def step(self, s: Any) -> None:
+        """One call of a program: a kernel, a product, or waiting for the other threads."""
+        name, b = s.value.func.id, self.builder
+        if name == "dot":
+            self.product(s.value)
+        elif name == "barrier":
+            wait = self.ir.FunctionType(self.ir.VoidType(), [self.ir.IntType(64)])
+            b.call(self.routine("barrier", wait), [self.value(s.value.args[0])[0]])
+        else:
+            b.call(self.kernels[name], [self.argument(a) for a in s.value.args])
+
+    def argument(self, e: ast.expr) -> Any:
+        """What a kernel is given: a number, an array, or a thread's own part of one."""
+        if isinstance(e, ast.Subscript):
+            array = self.buffers[e.value.id]  # type: ignore[attr-defined]
+            bytes_each = array.bytes // array.shape[0]
+            offset = self.builder.mul(self.value(e.slice)[0], self.ir.IntType(64)(bytes_each))
+            return self.builder.gep(self.slots[e.value.id], [offset])  # type: ignore[attr-defined]
+        assert isinstance(e, ast.Name)
+        return self.slots[e.id] if e.id in self.slots else self.value(e)[0]
+
+    def routine(self, name: str, kind: Any) -> Any:
+        """A function whose address the table holds behind the arrays."""
+        if name not in self.routines:
+            self.routines.append(name)
+        where = len(self.buffers) + self.routines.index(name)
+        b = self.builder
+        return b.inttoptr(b.load(b.gep(self.table, [self.ir.IntType(64)(where)])), kind.as_pointer())
 
     def kernel(self, definition: ast.FunctionDef) -> Any:
         """A function over arrays. As arguments they can be declared not to overlap, which lets loops become vectors."""
@@ -232,12 +274,16 @@ class Maker:
         inner.buffers, inner.variables, inner.slots = {}, {}, {}
         parameters = definition.args.args
         pointer = ir.IntType(8).as_pointer()
-        function = ir.Function(self.module, ir.FunctionType(ir.VoidType(), [pointer] * len(parameters)), definition.name)
+        kinds = [pointer if p.annotation is not None else ir.IntType(64) for p in parameters]
+        function = ir.Function(self.module, ir.FunctionType(ir.VoidType(), kinds), definition.name)
         function.linkage = "internal"
         function.attributes.add("noinline")
         inner.entry = function.append_basic_block("entry")
         inner.builder = ir.IRBuilder(inner.entry)
         for parameter, argument in zip(parameters, function.args, strict=True):
+            if parameter.annotation is None:
+                inner.builder.store(argument, inner.variable(parameter.arg, numpy.int64))
+                continue
             argument.add_attribute("noalias")
             assert isinstance(parameter.annotation, ast.Subscript)
             lengths = ast.literal_eval(parameter.annotation.slice)
@@ -270,12 +316,16 @@ class Maker:
         """One statement of the loop program."""
         if isinstance(s, ast.For):
             assert isinstance(s.target, ast.Name) and isinstance(s.iter, ast.Call)
-            self.loop(s.target.id, s.iter.args[0].value, lambda: self.block(s.body))  # type: ignore[attr-defined]
+            first, last = self.bounds(s.iter)
+            self.loop(s.target.id, last, lambda: self.block(s.body), first)
         elif isinstance(s, ast.AugAssign):
             load = ast.copy_location(ast.parse(ast.unparse(s.target), mode="eval").body, s.target)
             self.assign(s.target, ast.BinOp(load, s.op, s.value))
         elif isinstance(s, ast.Assign):
             self.assign(s.targets[0], s.value)
+        elif isinstance(s, ast.If):  # a branch, for what is seldom needed; a choice is a conditional expression
+            with self.builder.if_then(self.value(s.test)[0], likely=False):
+                self.block(s.body)
         elif not isinstance(s, ast.Pass):
             raise NotImplementedError(ast.unparse(s))
 
@@ -284,25 +334,47 @@ class Maker:
         for s in statements:
             self.statement(s)
 
-    def loop(self, name: str, count: int, body: Callable[[], Any]) -> None:
-        """``for name in range(count)``."""
+    def bounds(self, e: ast.Call) -> tuple[Any, Any]:
+        """First and last (excluded) of ``range(n)``, ``range(a, n)``, and this thread's part of it in ``share(n)``."""
+        b, word = self.builder, self.ir.IntType(64)
+        ends = [a.value if isinstance(a, ast.Constant) else self.value(a)[0] for a in e.args]
+        if e.func.id == "range":  # type: ignore[attr-defined]
+            return (0, ends[0]) if len(ends) == 1 else (ends[0], ends[1])
+        return self.part(word(ends[0]), 64 if ends[0] > 4096 else 1)
+
+    def part(self, count: Any, block: int) -> tuple[Any, Any]:
+        """Which of `count` rounds are this thread's, in whole blocks."""
+        b, word = self.builder, self.ir.IntType(64)
+        thread, threads = (b.load(self.variables[name][0]) for name in ("thread", "threads"))
+        blocks = b.udiv(b.add(count, word(block - 1)), word(block))
+        ends = []
+        for t in (thread, b.add(thread, word(1))):
+            end = b.mul(b.udiv(b.mul(blocks, t), threads), word(block))
+            ends.append(b.select(b.icmp_unsigned("<", end, count), end, count))
+        return ends[0], ends[1]
+
+    def loop(self, name: str, last: Any, body: Callable[[], Any], first: Any = 0) -> None:
+        """``for name in range(first, last)``; either may be known only when the program runs."""
         b, word = self.builder, self.ir.IntType(64)
         place = self.variable(name, numpy.int64)
         function = b.function
         inside, after = function.append_basic_block(), function.append_basic_block()
-        b.store(word(0), place)
-        if count == 0:
-            b.branch(after)
-            b.position_at_end(inside)
+        known = isinstance(first, int) and isinstance(last, int)
+        start, end = (word(n) if isinstance(n, int) else n for n in (first, last))
+        b.store(start, place)
+        if known:
+            b.branch(inside if first < last else after)
+        else:
+            b.cbranch(b.icmp_signed("<", start, end), inside, after)
+        b.position_at_end(inside)
+        if known and first >= last:
             b.unreachable()
             b.position_at_end(after)
             return
-        b.branch(inside)
-        b.position_at_end(inside)
         body()
         following = b.add(b.load(place), word(1), flags=("nuw", "nsw"))
         b.store(following, place)
-        b.cbranch(b.icmp_unsigned("<", following, word(count)), inside, after)
+        b.cbranch(b.icmp_unsigned("<", following, end), inside, after)
         b.position_at_end(after)
 
     def assign(self, target: ast.expr, value: ast.expr) -> None:
@@ -369,37 +441,49 @@ class Maker:
         self.builder.store(v, self.builder.gep(self.slots[name], [at], inbounds=True))
 
     def product(self, call: ast.Call) -> None:
-        """``dot(a, b.T, out)``: a call of BLAS, whose arrays are column by column, so with everything exchanged."""
+        """``dot(a, b.T, out)``: a call of BLAS, whose arrays are column by column, so with everything exchanged.
+
+        With ``thread, threads`` behind, it computes this thread's part of the longer side of the result.
+        """
         ir, b = self.ir, self.builder
-        names, turned = [], []
-        for a in call.args:
-            turned.append(isinstance(a, ast.Attribute))
-            names.append(a.value.id if isinstance(a, ast.Attribute) else a.id)  # type: ignore[attr-defined]
-        arrays = [self.buffers[name] for name in names]
-        m, n = arrays[2].shape
-        k = arrays[0].shape[0 if turned[0] else 1]
-        double = arrays[2].dtype == numpy.float64
+        turned = [isinstance(a, ast.Attribute) for a in call.args[:3]]
+        names = [a.value.id if isinstance(a, ast.Attribute) else a.id for a in call.args[:3]]  # type: ignore[attr-defined]
+        left, right, out = (self.buffers[name] for name in names)
+        m, n = out.shape
+        k = left.shape[0 if turned[0] else 1]
+        double = out.dtype == numpy.float64
         kind = ir.DoubleType() if double else ir.FloatType()
-        address = _blas("dgemm" if double else "sgemm")
-        if address not in self.routines:
-            self.routines.append(address)
-        where = len(self.buffers) + self.routines.index(address)
+        word, byte, real = ir.IntType(32).as_pointer(), ir.IntType(8).as_pointer(), kind.as_pointer()
+        pointers = [b.bitcast(self.slots[name], real) for name in names]
+        rows, columns, after = ir.IntType(32)(m), ir.IntType(32)(n), None
+        if len(call.args) > 3:
+            by_row = m >= n
+            first, last = self.part(ir.IntType(64)(m if by_row else n), 16)
+            count = b.trunc(b.sub(last, first), ir.IntType(32))
+            steps = [k if not turned[0] else 1, 0, n] if by_row else [0, 1 if not turned[1] else k, 1]
+            pointers = [b.gep(p, [b.mul(first, ir.IntType(64)(s))]) for p, s in zip(pointers, steps, strict=True)]
+            rows, columns = (count, columns) if by_row else (rows, count)
+            inside, after = b.function.append_basic_block(), b.function.append_basic_block()
+            b.cbranch(b.icmp_signed("<", first, last), inside, after)
+            b.position_at_end(inside)
         with b.goto_block(self.entry):
             ints = [b.alloca(ir.IntType(32)) for _ in range(6)]
             letters = [b.alloca(ir.IntType(8)) for _ in range(2)]
             scales = [b.alloca(kind) for _ in range(2)]
-        steps = [arrays[1].shape[1], arrays[0].shape[1], n]
-        for place, v in zip(ints, [n, m, k, *steps], strict=True):
-            b.store(ir.IntType(32)(v), place)
+        lengths = [ir.IntType(32)(v) for v in (k, right.shape[1], left.shape[1], n)]
+        for place, v in zip(ints, [columns, rows, *lengths], strict=True):
+            b.store(v, place)
         for place, t in zip(letters, [turned[1], turned[0]], strict=True):
             b.store(ir.IntType(8)(ord("T" if t else "N")), place)
         for place, scale in zip(scales, [1.0, 0.0], strict=True):
             b.store(ir.Constant(kind, scale), place)
-        word, byte, real = ir.IntType(32).as_pointer(), ir.IntType(8).as_pointer(), kind.as_pointer()
         shape = ir.FunctionType(ir.VoidType(), [byte, byte, word, word, word, real, real, word, real, word, real, real, word])
-        left, right, out = (b.bitcast(self.slots[name], real) for name in names)
-        routine = b.inttoptr(b.load(b.gep(self.table, [ir.IntType(64)(where)])), shape.as_pointer())
-        b.call(routine, [*letters, *ints[:3], scales[0], right, ints[3], left, ints[4], scales[1], out, ints[5]])
+        routine = self.routine("dgemm" if double else "sgemm", shape)
+        b.call(routine, [*letters, *ints[:3], scales[0], pointers[1], ints[3], pointers[0], ints[4], scales[1], pointers[2],
+                         ints[5]])  # fmt: skip
+        if after is not None:
+            b.branch(after)
+            b.position_at_end(after)
 
     # ---- expressions ------------------------------------------------------------------------------------------------
 
@@ -463,7 +547,7 @@ class Maker:
             return (x if exponent == 1 else square if exponent == 2 else times(square, x if exponent == 3 else square)), dtype
         if exponent == 0.5:
             return self.intrinsic("sqrt", (x, dtype))
-        kernel = f"power{8 * dtype.itemsize}"
+        kernel = f"power_{8 * dtype.itemsize}"
         if dtype.kind == "f" and kernel in self.functions:
             return self.inline(kernel, [(x, dtype), (y, dtype)])
         return self.library("pow", (x, dtype), (y, dtype))

@@ -12,7 +12,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 from typing import Any
 
-__all__ = ["Buffer", "Fill", "Let", "Load", "Loop", "Nest", "Plain", "Product", "Store", "kernels", "kind"]
+__all__ = ["Buffer", "Fill", "Let", "Load", "Loop", "Nest", "Plain", "Product", "Store", "kernels", "kind", "threaded"]
 
 Index = tuple[str, ...] | str
 """Where in a buffer: an index for each of its axes, or the text of a position in the array laid out in a row."""
@@ -161,6 +161,19 @@ class Nest:
     """Buffers that hold one row at a time and live in this kernel only."""
     sources: list[str] = field(default_factory=list)
     """What it computes, in the order in which it was put in: the functions of the instructions."""
+    shared: bool = False
+    """Whether several threads do it together, each its part of the outermost loop."""
+    private: dict[str, str] = field(default_factory=dict)
+    """For an array that all of them add up into: the array in which each has one of its own."""
+
+    def outer(self) -> int:
+        """The rounds of the outermost loop."""
+        shape = self.loops[0].shape
+        return shape[0] if shape else 1
+
+    def flat(self, arrays: dict[str, Buffer]) -> bool:
+        """Whether it is one loop over elements, whatever their axes."""
+        return len(self.loops) == 1 and self.loops[0].straight(arrays)
 
     def statements(self) -> Iterator[Statement]:
         """All of them, in order."""
@@ -173,6 +186,10 @@ class Nest:
         named |= {s.buffer: None for s in self.statements() if not isinstance(s, Let)}
         return [b for b in named if b not in self.rows]
 
+    def touched(self) -> list[str]:
+        """The arrays in memory that it reads or writes."""
+        return [self.private.get(b, b) for b in self.buffers()]
+
     def lines(self, arrays: dict[str, Buffer]) -> list[str]:
         """Its body."""
         out = [f"{f.buffer}[...] = {f.value}" for f in self.fills]
@@ -184,7 +201,11 @@ class Nest:
         for k in range(depth):
             out.append(f"{pad}for i{k} in range({self.loops[0].shape[k]}):")
             pad += "    "
-        return out + [pad + line for loop in self.loops for line in loop.lines(arrays, depth)]
+        out += [pad + line for loop in self.loops for line in loop.lines(arrays, depth)]
+        if self.shared:
+            at = next(k for k, line in enumerate(out) if line.startswith("for i0 in range("))
+            out[at] = out[at].replace("range(", "share(")
+        return out
 
     def flops(self) -> int:
         """Scalar functions computed."""
@@ -207,10 +228,15 @@ class Plain:
     used: list[str]
     sources: list[str]
     work: int = 0
+    runs_for_all: bool = False
+    """Whether it wants to know how many threads there are."""
+    shared = False
 
     def buffers(self) -> list[str]:
         """The arrays that it takes from outside."""
         return self.used
+
+    touched = buffers
 
     def lines(self, arrays: dict[str, Buffer]) -> list[str]:
         """Its body."""
@@ -230,15 +256,18 @@ class Product:
     out: str
     turned: tuple[bool, bool]
     work: int
+    shared: bool = False
 
     def buffers(self) -> list[str]:
         """The arrays that it takes from outside."""
         return [self.left, self.right, self.out]
 
+    touched = buffers
+
     def line(self) -> str:
         """The call."""
         a, b = (name + (".T" if t else "") for name, t in zip((self.left, self.right), self.turned, strict=True))
-        return f"dot({a}, {b}, {self.out})"
+        return f"dot({a}, {b}, {self.out}{', thread, threads' if self.shared else ''})"
 
     def flops(self) -> int:
         """Multiplications and additions."""
@@ -262,12 +291,34 @@ def kernels(steps: list[Step], arrays: dict[str, Buffer]) -> tuple[list[str], li
         body = _renamed(step.lines(arrays), new)
         head = ", ".join(f"x{k}: {kind(arrays[b].dtype)}[{', '.join(map(str, arrays[b].shape)) or '()'}]"
                          for k, b in enumerate(used))  # fmt: skip
+        if step.shared or isinstance(step, Plain) and step.runs_for_all:
+            head = f"thread, threads, {head}"
         key = (head, *body)
         if key not in names:
             names[key] = f"kernel{len(names)}"
             text += [f"def {names[key]}({head}):", *("    " + line for line in body)]
-        calls.append((step, f"{names[key]}({', '.join(used)})"))
+        given = used
+        if isinstance(step, Nest):
+            given = [f"{step.private[b]}[thread]" if b in step.private else b for b in used]
+        elif step.runs_for_all:
+            given = ["thread", "threads", *used]
+        calls.append((step, f"{names[key]}({', '.join(['thread', 'threads', *given] if step.shared else given)})"))
     return text, calls
+
+
+def threaded(calls: list[tuple[Step, str]]) -> list[tuple[Step | None, str]]:
+    """The calls of a program that several threads run: what is not shared is the first one's, and all wait in between."""
+    lines: list[tuple[Step | None, str]] = []
+    alone: bool | None = None
+    for step, line in calls:
+        if alone is not None and (step.shared or not alone):
+            lines.append((None, "barrier(threads)"))
+            alone = None
+        if not step.shared and alone is None:
+            lines.append((None, "if thread == 0:"))
+        alone = not step.shared
+        lines.append((step, line if step.shared else "    " + line))
+    return lines
 
 
 def kind(dtype: Any) -> str:

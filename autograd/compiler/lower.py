@@ -14,9 +14,10 @@ from typing import Any
 import numpy
 
 from autograd.compiler.capture import Program
-from autograd.compiler.loops import Buffer, Fill, Let, Load, Loop, Nest, Plain, Product, Step, Store, kernels, kind
+from autograd.compiler.loops import Buffer, Fill, Let, Load, Loop, Nest, Plain, Product, Step, Store, kernels, kind, threaded
 from autograd.compiler.plan import plan
 from autograd.compiler.simplify import order, roots, simplify
+from autograd.compiler.split import split
 from autograd.compiler.tidy import tidy
 from autograd.compiler.trace import REDUCTIONS, Traced
 
@@ -52,7 +53,7 @@ class Made:
 class Lowered:
     """The steps of a program and its buffers."""
 
-    def __init__(self, program: Program):
+    def __init__(self, program: Program, threads: int = 1):
         simplify(program)
         self.program = program
         produced = [*program.results, *(v for _, _, v in program.attributes if isinstance(v, Traced))]
@@ -82,6 +83,7 @@ class Lowered:
         self._commit()
         self._copy_outputs()
         tidy(self.steps, self.buffers)
+        self.threads = threads if split(self.steps, self.buffers, threads) else 1
         self.arena = plan(self.steps, self.buffers)
         self.largest_product = max((s.work for s in self.steps if isinstance(s, Product)), default=0)
 
@@ -452,11 +454,11 @@ class Lowered:
     def lines(self) -> list[str]:
         """The loop program: its kernels, and then the calls of one run."""
         text, calls = kernels(self.steps, self.buffers)
-        return text + [line for _, line in calls]
+        return text + [line for _, line in (threaded(calls) if self.threads > 1 else calls)]
 
     def table(self) -> dict[str, Buffer]:
         """The buffers whose addresses the program is given, in order."""
-        used = {name: None for s in self.steps for name in s.buffers()}
+        used = {name: None for s in self.steps for name in s.touched()}
         return {name: b for name, b in self.buffers.items() if name in used or b.place == "output"}
 
     def source(self) -> str:
@@ -464,11 +466,13 @@ class Lowered:
         names = {"argument": "argument", "state": "state", "constant": "constant", "output": "result", "arena": "scratch"}
         text, calls = kernels(self.steps, self.buffers)
         lines = [f"# {n}: {b.dtype}{list(b.shape)}, {names[b.place]}" for n, b in self.table().items()]
-        body = [f"    {line}{_remark(step)}" for step, line in calls]
-        return "\n".join([*lines, "", *text, "", "def program():", *(body or ["    pass"])]) + "\n"
+        shown = threaded(calls) if self.threads > 1 else calls
+        body = [f"    {line}{_remark(step)}" for step, line in shown]
+        head = "def program(thread, threads):" if self.threads > 1 else "def program():"
+        return "\n".join([*lines, "", *text, "", head, *(body or ["    pass"])]) + "\n"
 
 
-def _remark(step: Step) -> str:
+def _remark(step: Step | None) -> str:
     if not isinstance(step, Nest):
         return ""
     return "  # " + ", ".join(step.sources[:8]) + (f" and {len(step.sources) - 8} more" if len(step.sources) > 8 else "")
@@ -556,6 +560,6 @@ def _find(leader: dict[float, float], tick: float) -> float:
     return tick
 
 
-def lower(program: Program) -> Lowered:
-    """Lower a recorded program."""
-    return Lowered(program)
+def lower(program: Program, threads: int = 1) -> Lowered:
+    """Lower a recorded program, for at most so many threads."""
+    return Lowered(program, threads)

@@ -14,7 +14,7 @@ def plan(steps: list[Step], buffers: dict[str, Buffer]) -> int:
     """Give every array in scratch an offset, largest first, in the first gap that is free while it lives; the bytes in all."""
     life: dict[str, tuple[int, int]] = {}
     for k, step in enumerate(steps):
-        for name in step.buffers():
+        for name in step.touched():
             if buffers[name].place == "arena":
                 life[name] = (life.get(name, (k, k))[0], k)
     placed: list[tuple[int, int, tuple[int, int]]] = []  # offset, end, life
