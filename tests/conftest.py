@@ -5,6 +5,7 @@ this folder."""
 from __future__ import annotations
 
 import os
+import tempfile
 from collections.abc import Iterator
 
 import hypothesis
@@ -38,3 +39,6 @@ class Seal:
 def pytest_configure(config: pytest.Config) -> None:
     config.pluginmanager.register(Seal(), "sealed-globals")
     os.environ.setdefault("MPLBACKEND", "Agg")  # pictures go to files; a window would need a display
+    folder = tempfile.TemporaryDirectory(prefix="wengert-")  # compiled programs: never the user's, shared by all tests
+    config.add_cleanup(folder.cleanup)
+    os.environ["WENGERT_CACHE_DIR"] = folder.name

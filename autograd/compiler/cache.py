@@ -26,7 +26,7 @@ from typing import Any
 
 import numpy
 
-__all__ = ["Info", "clear", "events", "folder", "info", "key", "load", "store"]
+__all__ = ["Info", "clear", "discard", "events", "folder", "info", "key", "load", "store"]
 
 LIMIT = 256 << 20
 """Bytes above which the entries that were not used for the longest time go."""
@@ -39,6 +39,7 @@ TURN_OFF = "WENGERT_CACHE_DIR=off does without it"
 events = {"hits": 0, "misses": 0}
 """How often this process has found what it looked for, and has not."""
 
+_began = time.time()
 _warned: set[str] = set()
 _written = LIMIT  # bytes added since the folder was last looked through; the first entry of a process has it done
 
@@ -51,7 +52,8 @@ def key(lines: Iterable[str], buffers: dict[str, Any], functions: dict[str, Any]
 
     That is its lines and buffers, the sources of the compiler and of the scalar functions, the versions of LLVM (which
     is Numba's, by llvmlite) and NumPy, and the processor, which `target` describes. The names of buffers do not count,
-    but their order does: the same step, recorded later in another process, has other names.
+    but their order does: the same step, recorded later in another process, has other names. Empty where the sources
+    cannot be known; under that nothing is kept.
 
     >>> from autograd.compiler.loops import Buffer
     >>> a, b = (key([f"{x}[0] = 1.0"], {x: Buffer(numpy.dtype("f4"), (1,))}, {}, []) for x in ("b7", "b8"))
@@ -60,9 +62,14 @@ def key(lines: Iterable[str], buffers: dict[str, Any], functions: dict[str, Any]
     """
     alias = {name: f"@{k}" for k, name in enumerate(buffers)}
     text = re.sub(r"[A-Za-z_]\w*", lambda word: alias.get(word[0], word[0]), "\n".join(lines))
-    files = sorted({f.__code__.co_filename for f in functions.values()})
+    here = Path(__file__).parent
+    places = [str(here), str(here.parent / "kernels"), *sorted({f.__code__.co_filename for f in functions.values()})]
+    try:
+        digests = [sources(place) for place in places]
+    except OSError:
+        return ""
     parts = [
-        *(sources(str(Path(__file__).parent)), sources(str(Path(__file__).parents[1] / "kernels")), *map(sources, files)),
+        *digests,
         *(f"{name} {f.__module__}.{f.__qualname__}" for name, f in functions.items()),
         *(f"{b.dtype.str} {b.shape}" for b in buffers.values()),
         *("numpy " + numpy.__version__, *target, text),
@@ -72,10 +79,15 @@ def key(lines: Iterable[str], buffers: dict[str, Any], functions: dict[str, Any]
 
 @cache
 def sources(place: str) -> str:
-    """The hash of a file, or of all Python files of a folder; read once."""
+    """The hash of a file, or of all Python files of a folder; read once.
+
+    OSError where there are none, or one was changed after it may have been loaded, so that it does not tell what runs.
+    """
     path, digest = Path(place), hashlib.sha256()
     for file in sorted(path.glob("*.py")) if path.is_dir() else [path]:
         text = file.read_bytes()
+        if file.stat().st_mtime > _began:
+            raise OSError(f"{file} was changed after this process had started")
         digest.update(f"{file.name} {len(text)}\n".encode() + text)
     return digest.hexdigest()
 
@@ -142,7 +154,7 @@ def _distrust(place: Path) -> str | None:
 
 def load(name: str) -> tuple[dict[str, Any], bytes] | None:
     """What was stored under a key: its description and the object file. A damaged entry is removed and is none."""
-    place = folder()
+    place = folder() if name else None
     entry = None
     if place is not None:
         path = place / f"{name}.obj"
@@ -178,7 +190,7 @@ def _unpack(name: str, data: bytes) -> tuple[dict[str, Any], bytes] | None:
 def store(name: str, description: dict[str, Any], code: bytes) -> None:
     """Keep a program under a key. Another process sees all of it or nothing."""
     global _written
-    place = folder(create=True)
+    place = folder(create=True) if name else None
     if place is None:
         return
     about = json.dumps(description).encode()
