@@ -42,10 +42,7 @@ def train(steps: int) -> float:
         if count == steps // 10:
             early = resident()
     late, seconds = resident(), time.perf_counter() - start
-    print(
-        f"{steps:,} training steps in {seconds:.1f} s: "
-        f"{early:.1f} MiB after a tenth of them, {late:.1f} MiB at the end"
-    )
+    print(f"{steps:,} training steps in {seconds:.1f} s: {early:.1f} MiB after a tenth of them, {late:.1f} MiB at the end")
     return late - early
 
 

@@ -1,75 +1,128 @@
-"""One engine in one process: `PYTHON bench/worker.py ENGINE THREADS`, in that engine's own interpreter. Reads
-a line of JSON for each request and answers with one: {"do": "check"} gives the numbers that the work
-computes, {"do": "time"} the seconds of one step. Between requests it waits on its input, so that the engines
-of a comparison take turns."""
+"""One engine in one process: `PYTHON bench/worker.py ENGINE THREADS`, in that engine's own interpreter. Reads a line of
+JSON for each request and answers with one, so that the engines of a comparison take turns:
+{"do": "check"} does some steps, writes the state to a file and gives the losses; {"do": "time"} the seconds of a step;
+{"do": "first"} the seconds and the memory of the first call in this process."""
 
 from __future__ import annotations
 
+import gc
 import importlib
+import itertools
 import json
 import math
+import os
 import platform
+import statistics
 import sys
 import time
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 import numpy as np
-
-
-def numbers(result: Any) -> list[float]:
-    """A short summary of what a step gave: every scalar, and sum, norm and ends of every array."""
-    if isinstance(result, tuple | list):
-        return [n for part in result for n in numbers(part)]
-    if hasattr(result, "detach"):
-        result = result.detach()
-    array = np.asarray(result.numpy() if hasattr(result, "numpy") else result, dtype=np.float64)
-    if array.size == 1:
-        return [float(array.reshape(()))]
-    return [
-        float(array.sum()),
-        math.sqrt(float((array * array).sum())),
-        float(array.flat[0]),
-        float(array.flat[-1]),
-    ]
+import workloads
 
 
 def seconds(step: Callable[[], Any], budget: float) -> tuple[float, int]:
-    """The best of several batches of steps that together take about `budget` seconds; and the number of
-    steps."""
+    """The median over several groups of steps that together take about `budget` seconds; and the number of steps."""
     clock = time.perf_counter
     start = clock()
     step()
-    once = clock() - start
+    once = max(clock() - start, 1e-7)
     for _ in range(min(20, int(0.1 * budget / once))):  # warm up
         step()
-    batch = max(1, int(budget / 8 / once))
-    best, count, begin = math.inf, 0, clock()
-    while count == 0 or clock() - begin < budget:
+    group = max(1, int(budget / 16 / once))
+    each: list[float] = []
+    begin = clock()
+    while not each or clock() - begin < budget:
         start = clock()
-        for _ in range(batch):
+        for _ in range(group):
             step()
-        best = min(best, (clock() - start) / batch)
-        count += batch
-    return best, count
+        each.append((clock() - start) / group)
+    return statistics.median(each), len(each) * group
 
 
-def answer(engine: Any, request: dict[str, Any]) -> dict[str, Any]:
-    build = getattr(engine, request["build"], None)
-    if build is None:
-        return {"missing": True}
-    step = build(**request["settings"])
-    if request["do"] == "check":
-        return {"numbers": [n for _ in range(request["steps"]) for n in numbers(step())]}
-    step()  # a first call may compile
-    best, count = seconds(step, request["budget"])
-    return {"seconds": best, "steps": count}
+def resident(line: str) -> float:
+    """VmRSS or VmHWM (the peak) of this process in bytes; NaN where the system does not say."""
+    try:
+        text = Path("/proc/self/status").read_text(encoding="ascii")
+        return float(text.split(line + ":")[1].split()[0]) * 1024
+    except (OSError, IndexError):
+        return math.nan
+
+
+def forget_peak() -> None:
+    """Peaks count from here on (Linux)."""
+    try:
+        Path("/proc/self/clear_refs").write_text("5", encoding="ascii")
+    except OSError:
+        pass
+
+
+class Bench:
+    """The engine, and the work that it was asked for last."""
+
+    def __init__(self, engine: Any) -> None:
+        self.engine = engine
+        self.key = ""
+        self.step: Callable[[], float]
+        self.state: Callable[[], list[Any]]
+
+    def build(self, request: dict[str, Any]) -> bool:
+        """Whether the engine has such work; a step after this takes the next batch."""
+        make = getattr(self.engine, request["build"], None)
+        if make is None:
+            return False
+        settings = request["settings"]
+        turn = itertools.cycle(workloads.batches(request["build"], settings))
+        forget_peak()
+        self.before = resident("VmRSS")
+        self.clock = time.perf_counter()
+        step, self.state = make(**settings)
+        self.step = lambda: step(*next(turn))
+        return True
+
+    def answer(self, request: dict[str, Any]) -> dict[str, Any]:
+        if request["do"] == "check":
+            self.key = ""
+            if not self.build(request):
+                return {"missing": True}
+            self.key = json.dumps([request["build"], request["settings"]])
+            losses = [self.step() for _ in range(request["steps"])]
+            wrong = [type(x).__name__ for x in losses if type(x) is not float]
+            if wrong:
+                return {"error": f"a step returned {wrong[0]}, not float"}
+            np.savez(request["file"], *[np.asarray(a, np.float64) for a in self.state()])
+            return {"losses": losses}
+        if request["do"] == "time":
+            if self.key != json.dumps([request["build"], request["settings"]]):
+                return {"error": "asked for the time before the check"}
+            best, count = seconds(self.step, request["budget"])
+            return {"seconds": best, "steps": count}
+        return self.first(request)
+
+    def first(self, request: dict[str, Any]) -> dict[str, Any]:
+        """Building and the first call, less a later call; peak memory of that, and of later calls, above that before."""
+        if not self.build(request):
+            return {"missing": True}
+        self.step()
+        first = time.perf_counter() - self.clock
+        compiling = resident("VmHWM")
+        gc.collect()
+        forget_peak()
+        later, _ = seconds(self.step, request["budget"])
+        return {
+            "seconds": max(0.0, first - later),
+            "peak": resident("VmHWM") - self.before,
+            "first peak": compiling - self.before,
+        }
 
 
 def main() -> None:
     name, threads = sys.argv[1], int(sys.argv[2])
-    replies, sys.stdout = sys.stdout, sys.stderr  # what an engine prints must not mix with the answers
-    engine: Any = None
+    # What an engine prints must not mix with the answers, not even where a compiler that it starts prints it.
+    replies = os.fdopen(os.dup(1), "w", encoding="utf-8")
+    os.dup2(2, 1)
 
     def reply(message: dict[str, Any]) -> None:
         print(json.dumps(message), file=replies, flush=True)
@@ -78,20 +131,17 @@ def main() -> None:
         engine = importlib.import_module(f"engines.{name}")
         if hasattr(engine, "set_threads"):
             engine.set_threads(threads)
-        reply(
-            {
-                "engine": name,
-                "version": engine.version(),
-                "python": platform.python_version(),
-                "numpy": np.__version__,
-            }
-        )
+        reply({
+            "engine": name, "version": engine.version(), "python": platform.python_version(), "numpy": np.__version__,
+            "settings": getattr(engine, "SETTINGS", ""),
+        })  # fmt: skip
     except Exception as error:
         reply({"error": f"{type(error).__name__}: {error}"})
         return
+    bench = Bench(engine)
     for line in sys.stdin:
         try:
-            reply(answer(engine, json.loads(line)))
+            reply(bench.answer(json.loads(line)))
         except Exception as error:
             reply({"error": f"{type(error).__name__}: {error}"})
 

@@ -1,3 +1,3 @@
-"""One file for each engine: a function for each kind of work, which gives a `step()` that does it once and
-returns numbers to compare; `version()`; `set_threads(n)` where the engine has threads of its own. A missing
-function says that the engine leaves that work out."""
+"""One file for each engine: a function for each kind of work (`mlp`, `gelu`, …; see `bench/workloads.py` for what they
+give), `version()`, and where it applies `set_threads(n)` and `SETTINGS`, which says in words how the engine is used. A
+missing function says that the engine leaves that work out."""

@@ -10,50 +10,54 @@ import workloads
 from mygrad.nnet.activations import relu
 from mygrad.nnet.losses import softmax_crossentropy
 
+Pair = tuple[Callable[..., float], Callable[[], list[Any]]]
+
 
 def version() -> str:
     return str(mg.__version__)
 
 
-def chain(size: int) -> Callable[[], Any]:
-    x, w = (mg.tensor(a) for a in workloads.chain_data(size))
+def gradients(function: Any, count: int) -> Pair:
+    leaves: list[Any] = []
 
-    def step() -> Any:
-        x.null_grad()
-        w.null_grad()
-        y = x
+    def step(*batch: Any) -> float:
+        leaves[:] = [mg.tensor(a, copy=False) for a in batch[:count]]
+        loss = function(*leaves, *batch[count:])
+        loss.backward()
+        return loss.item()
+
+    return step, lambda: [leaf.grad for leaf in leaves]
+
+
+def chain(size: int) -> Pair:
+    def forward(x: Any, w: Any) -> Any:
         for _ in range(workloads.CHAIN_OPS // 2):
-            y = mg.tanh(y * w)
-        y.sum().backward()
-        return y.data, x.grad, w.grad
+            x = mg.tanh(x * w)
+        return x.sum()
 
-    return step
+    return gradients(forward, 2)
 
 
-def training(sizes: tuple[int, ...], activation: Any, loss_of: Any, x: Any, y: Any) -> Callable[[], Any]:
-    arrays = workloads.layers(sizes)
+def softmax_ce(rows: int, classes: int) -> Pair:
+    return gradients(softmax_crossentropy, 1)
+
+
+def mlp(sizes: list[int], batch: int, activation: str, loss: str) -> Pair:
+    arrays = workloads.layers(tuple(sizes))
     parameters = [mg.tensor(a, copy=False) for a in arrays]
     optimizer = workloads.Adam(arrays)
+    act = {"tanh": mg.tanh, "relu": relu}[activation]
+    loss_of = {"mse": lambda h, y: mg.mean((h - y) ** 2), "cross_entropy": softmax_crossentropy}[loss]
 
-    def step() -> Any:
+    def step(x: Any, y: Any) -> float:
         h = x
         for i in range(0, len(parameters), 2):
             h = mg.matmul(h, parameters[i].T) + parameters[i + 1]
             if i + 2 < len(parameters):
-                h = activation(h)
+                h = act(h)
         loss = loss_of(h, y)
         loss.backward()
         optimizer.step([p.grad for p in parameters])
-        return loss.data
+        return loss.item()
 
-    return step
-
-
-def mlp_small() -> Callable[[], Any]:
-    return training(
-        workloads.MLP_SMALL, mg.tanh, lambda h, y: mg.mean((h - y) ** 2), *workloads.small_batch()
-    )
-
-
-def mlp_digits() -> Callable[[], Any]:
-    return training(workloads.MLP_DIGITS, relu, softmax_crossentropy, *workloads.digits_batch())
+    return step, lambda: arrays

@@ -1,5 +1,5 @@
-"""The floor: a bare tape over NumPy, without checks, modes, broadcasting, names or dtypes. What an engine
-costs above it is the price of its features."""
+"""The floor of an eager engine: a bare tape over NumPy, without checks, modes, broadcasting, names or dtypes. What an
+engine costs above it is the price of its features."""
 
 from __future__ import annotations
 
@@ -8,6 +8,8 @@ from typing import Any
 
 import numpy as np
 import workloads
+
+SETTINGS = "no peer: a bare tape over NumPy, as a floor"
 
 
 def version() -> str:
@@ -21,10 +23,10 @@ class Node:
         self.data, self.inputs, self.back, self.grad = data, inputs, back, None
 
 
-def chain(size: int) -> Callable[[], Any]:
-    start, factor = workloads.chain_data(size)
+def chain(size: int) -> tuple[Callable[..., float], Callable[[], list[Any]]]:
+    state: list[Any] = []
 
-    def step() -> Any:
+    def step(start: Any, factor: Any) -> float:
         tape: list[Node] = []
         x, w = Node(start), Node(factor)
 
@@ -41,12 +43,14 @@ def chain(size: int) -> Callable[[], Any]:
         y = x
         for _ in range(workloads.CHAIN_OPS // 2):
             y = tanh(mul(y, w))
+        loss = float(y.data.sum())
         y.grad = np.ones_like(y.data)
         while tape:
             node = tape.pop()
             pulled, node.grad = node.back(node.grad), None
             for source, g in zip(node.inputs, pulled, strict=True):
                 source.grad = g if source.grad is None else source.grad + g
-        return y.data, x.grad, w.grad
+        state[:] = [x.grad, w.grad]
+        return loss
 
-    return step
+    return step, lambda: state

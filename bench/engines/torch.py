@@ -1,4 +1,4 @@
-"""PyTorch, eager."""
+"""PyTorch, eager, with its default settings: what most people run."""
 
 from __future__ import annotations
 
@@ -9,6 +9,10 @@ from typing import Any
 import torch
 import workloads
 
+Pair = tuple[Callable[..., float], Callable[[], list[Any]]]
+Wrap = Callable[[Any], Any]
+SETTINGS = "eager, default settings"
+
 
 def version() -> str:
     return str(torch.__version__)
@@ -18,48 +22,91 @@ def set_threads(count: int) -> None:
     torch.set_num_threads(count)
 
 
-def chain(size: int) -> Callable[[], Any]:
-    x, w = (torch.from_numpy(a).requires_grad_() for a in workloads.chain_data(size))
+def plain(function: Any) -> Any:
+    return function
 
-    def step() -> Any:
-        x.grad = w.grad = None
-        y = x
+
+def gradients(function: Any, count: int, more: list[Any], wrap: Wrap = plain) -> Pair:
+    """Forward and backward of function(*leaves, *rest of the batch); `count` arrays of the batch become leaves."""
+    given = [torch.from_numpy(a).requires_grad_() for a in more]
+    function = wrap(function)
+    leaves: list[Any] = []
+
+    def step(*batch: Any) -> float:
+        fresh = [torch.from_numpy(a).requires_grad_() for a in batch[:count]]
+        leaves[:] = [*fresh, *given]
+        for leaf in given:
+            leaf.grad = None
+        loss = function(*leaves, *(torch.from_numpy(a) for a in batch[count:]))
+        loss.backward()
+        return loss.item()
+
+    return step, lambda: [leaf.grad.numpy() for leaf in leaves]
+
+
+def chain(size: int, wrap: Wrap = plain) -> Pair:
+    def forward(x: Any, w: Any) -> Any:
         for _ in range(workloads.CHAIN_OPS // 2):
-            y = torch.tanh(y * w)
-        y.sum().backward()
-        return y, x.grad, w.grad
+            x = torch.tanh(x * w)
+        return x.sum()
 
-    return step
+    return gradients(forward, 2, [], wrap)
 
 
-def training(
-    sizes: tuple[int, ...], activation: str, loss_of: Any, inputs: Any, targets: Any
-) -> Callable[[], Any]:
+def gelu(elements: int, wrap: Wrap = plain) -> Pair:
+    return gradients(lambda x: torch.nn.functional.gelu(x, approximate="tanh").sum(), 1, [], wrap)
+
+
+def softmax_ce(rows: int, classes: int, wrap: Wrap = plain) -> Pair:
+    return gradients(torch.nn.functional.cross_entropy, 1, [], wrap)
+
+
+def layer_norm(rows: int, width: int, wrap: Wrap = plain) -> Pair:
+    def forward(x: Any, weight: Any, bias: Any) -> Any:
+        return torch.nn.functional.layer_norm(x, (width,), weight, bias).sum()
+
+    return gradients(forward, 1, workloads.start("layer_norm", {"width": width}), wrap)
+
+
+def scalar(ops: int) -> Pair:
+    return gradients(lambda *values: workloads.recurrence(values, torch.tanh, ops), 5, [])
+
+
+def network(sizes: list[int], activation: str, loss: str) -> tuple[Any, Any]:
+    """The model with its starting weights, and the function of its loss."""
     modules: list[Any] = []
     for fan_in, fan_out in pairwise(sizes):
-        modules += [torch.nn.Linear(fan_in, fan_out), getattr(torch.nn, activation)()]
+        modules += [torch.nn.Linear(fan_in, fan_out), {"tanh": torch.nn.Tanh, "relu": torch.nn.ReLU}[activation]()]
     model = torch.nn.Sequential(*modules[:-1])
     with torch.no_grad():
-        for p, array in zip(model.parameters(), workloads.layers(sizes), strict=True):
+        for p, array in zip(model.parameters(), workloads.layers(tuple(sizes)), strict=True):
             p.copy_(torch.from_numpy(array))
-    optimizer = torch.optim.Adam(model.parameters(), lr=workloads.RATE)
-    x, y = torch.from_numpy(inputs), torch.from_numpy(targets)
+    named = {"mse": torch.nn.functional.mse_loss, "cross_entropy": torch.nn.functional.cross_entropy}
+    return model, named[loss]
 
-    def step() -> Any:
-        loss = loss_of(model(x), y)
+
+def mlp(sizes: list[int], batch: int, activation: str, loss: str, **adam: Any) -> Pair:
+    model, loss_of = network(sizes, activation, loss)
+    optimizer = torch.optim.Adam(model.parameters(), lr=workloads.RATE, **adam)
+
+    def step(x: Any, y: Any) -> float:
+        loss = loss_of(model(torch.from_numpy(x)), torch.from_numpy(y))
         optimizer.zero_grad()
         loss.backward()
         optimizer.step()
-        return loss
+        return loss.item()
 
-    return step
-
-
-def mlp_small() -> Callable[[], Any]:
-    return training(workloads.MLP_SMALL, "Tanh", torch.nn.functional.mse_loss, *workloads.small_batch())
+    return step, lambda: [p.detach().numpy() for p in model.parameters()]
 
 
-def mlp_digits() -> Callable[[], Any]:
-    return training(
-        workloads.MLP_DIGITS, "ReLU", torch.nn.functional.cross_entropy, *workloads.digits_batch()
-    )
+def adam(size: int, **settings: Any) -> Pair:
+    parameters = [torch.from_numpy(a).requires_grad_() for a in workloads.start("adam", {"size": size})]
+    optimizer = torch.optim.Adam(parameters, lr=workloads.RATE, **settings)
+
+    def step(batch: Any) -> float:
+        for p, g in zip(parameters, batch, strict=True):
+            p.grad = torch.from_numpy(g)
+        optimizer.step()
+        return parameters[0][0].item()
+
+    return step, lambda: [p.detach().numpy() for p in parameters]

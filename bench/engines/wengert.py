@@ -10,6 +10,11 @@ import valuenet
 import workloads
 
 import autograd as ag
+import nn
+import optim
+
+Pair = tuple[Callable[..., float], Callable[[], list[Any]]]
+Wrap = Callable[[Any], Any]
 
 
 def version() -> str:
@@ -21,44 +26,102 @@ def version() -> str:
         return "checkout"
 
 
-def chain(size: int) -> Callable[[], Any]:
-    start, factor = workloads.chain_data(size)
-    x, w = ag.Tensor(start, requires_grad=True), ag.Tensor(factor, requires_grad=True)
+def plain(function: Any) -> Any:
+    """Eager; the other wrap is jit."""
+    return function
 
-    def step() -> Any:
-        x.grad = w.grad = None
-        y = x
+
+def gradients(function: Any, count: int, more: list[Any], wrap: Wrap = plain) -> Pair:
+    """Forward and backward of function(*leaves, *rest of the batch); `count` arrays of the batch become leaves."""
+    given = [ag.Tensor(a, requires_grad=True) for a in more]
+    leaves: list[Any] = []
+
+    def run(*batch: Any) -> Any:
+        for leaf in given:
+            leaf.grad = None
+        fresh = [ag.from_numpy(a).requires_grad_() for a in batch[:count]]
+        leaves[:] = [*fresh, *given]
+        loss = function(*leaves, *(ag.from_numpy(a) for a in batch[count:]))
+        loss.backward()
+        return loss
+
+    def compiled() -> Any:
+        """The leaves stay: a compiled step is called again while they are the same."""
+        fresh: list[Any] = []
+
+        def run(*batch: Any) -> Any:
+            with ag.no_grad():
+                for leaf, array in zip(fresh, batch, strict=False):
+                    leaf.copy_(array)
+            for leaf in leaves:
+                leaf.grad = None
+            loss = function(*leaves, *batch[count:])
+            loss.backward()
+            return loss
+
+        run = wrap(run)
+
+        def step(*batch: Any) -> Any:
+            if not fresh:
+                fresh[:] = [ag.Tensor(a, requires_grad=True) for a in batch[:count]]
+                leaves[:] = [*fresh, *given]
+            return run(*batch)
+
+        return step
+
+    chosen = run if wrap is plain else compiled()
+    return lambda *batch: chosen(*batch).item(), lambda: [leaf.grad.numpy() for leaf in leaves]
+
+
+def chain(size: int, wrap: Wrap = plain) -> Pair:
+    def forward(x: Any, w: Any) -> Any:
         for _ in range(workloads.CHAIN_OPS // 2):
-            y = ag.tanh(y * w)
-        y.sum().backward()
-        return y, x.grad, w.grad
+            x = ag.tanh(x * w)
+        return x.sum()
 
-    return step
+    return gradients(forward, 2, [], wrap)
 
 
-def value() -> Callable[[], Any]:
+def gelu(elements: int, wrap: Wrap = plain) -> Pair:
+    def forward(x: Any) -> Any:
+        return (0.5 * x * (1.0 + ag.tanh(0.7978845608028654 * (x + 0.044715 * (x * x * x))))).sum()
+
+    return gradients(forward, 1, [], wrap)
+
+
+def softmax_ce(rows: int, classes: int, wrap: Wrap = plain) -> Pair:
+    return gradients(nn.functional.cross_entropy, 1, [], wrap)
+
+
+def layer_norm(rows: int, width: int, wrap: Wrap = plain) -> Pair:
+    def forward(x: Any, weight: Any, bias: Any) -> Any:
+        centred = x - x.mean(axis=-1, keepdims=True)
+        variance = ag.square(centred).mean(axis=-1, keepdims=True)
+        return (centred / ag.sqrt(variance + 1e-5) * weight + bias).sum()
+
+    return gradients(forward, 1, workloads.start("layer_norm", {"width": width}), wrap)
+
+
+def scalar(ops: int, wrap: Wrap = plain) -> Pair:
+    def forward(*values: Any) -> Any:
+        return workloads.recurrence(values, ag.tanh, ops)
+
+    return gradients(forward, 5, [], wrap)
+
+
+def value() -> Pair:
     return valuenet.demo(ag.Value)
 
 
-def network(sizes: tuple[int, ...], activation: str) -> Any:
-    import nn
-
+def mlp(sizes: list[int], batch: int, activation: str, loss: str, wrap: Wrap = plain) -> Pair:
     modules: list[Any] = []
     for fan_in, fan_out in pairwise(sizes):
-        modules += [nn.Linear(fan_in, fan_out), getattr(nn, activation)()]
+        modules += [nn.Linear(fan_in, fan_out), {"tanh": nn.Tanh, "relu": nn.ReLU}[activation]()]
     model = nn.Sequential(*modules[:-1])
     with ag.no_grad():
-        for p, array in zip(model.parameters(), workloads.layers(sizes), strict=True):
+        for p, array in zip(model.parameters(), workloads.layers(tuple(sizes)), strict=True):
             p.copy_(array)
-    return model
-
-
-def training(
-    model: Any, loss_of: Callable[[Any, Any], Any], inputs: Any, targets: Any, wrap: Callable[[Any], Any]
-) -> Callable[[], Any]:
-    """A step of Adam; `wrap` is jit or nothing."""
-    import optim
-
+    loss_of = {"mse": nn.functional.mse_loss, "cross_entropy": nn.functional.cross_entropy}[loss]
     optimizer = optim.Adam(model.parameters(), lr=workloads.RATE)
 
     def train(x: Any, y: Any) -> Any:
@@ -69,19 +132,20 @@ def training(
         return loss
 
     train = wrap(train)
-    x, y = ag.Tensor(inputs), ag.Tensor(targets)
-    return lambda: train(x, y)
+    return (
+        lambda x, y: train(ag.from_numpy(x), ag.from_numpy(y)).item(),
+        lambda: [p.numpy() for p in model.parameters()],
+    )
 
 
-def mlp_small(wrap: Callable[[Any], Any] = lambda f: f) -> Callable[[], Any]:
-    import nn
+def adam(size: int) -> Pair:
+    parameters = [ag.Tensor(a, requires_grad=True) for a in workloads.start("adam", {"size": size})]
+    optimizer = optim.Adam(parameters, lr=workloads.RATE)
 
-    x, y = workloads.small_batch()
-    return training(network(workloads.MLP_SMALL, "Tanh"), nn.functional.mse_loss, x, y, wrap)
+    def step(batch: Any) -> float:
+        for p, g in zip(parameters, batch, strict=True):
+            p.grad = ag.from_numpy(g)
+        optimizer.step()
+        return parameters[0][0].item()
 
-
-def mlp_digits(wrap: Callable[[Any], Any] = lambda f: f) -> Callable[[], Any]:
-    import nn
-
-    x, y = workloads.digits_batch()
-    return training(network(workloads.MLP_DIGITS, "ReLU"), nn.functional.cross_entropy, x, y, wrap)
+    return step, lambda: [p.numpy() for p in parameters]

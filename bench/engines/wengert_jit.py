@@ -2,20 +2,36 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from typing import Any
 
+import numba  # noqa: F401  what a first call costs is counted above `import autograd, numba`
 from engines import wengert
 
 import autograd as ag
 
-jit = ag.jit  # an AttributeError here says that this engine is not there
+SETTINGS = "the whole step in autograd.jit"
 version = wengert.version
 
 
-def mlp_small() -> Callable[[], Any]:
-    return wengert.mlp_small(jit)
+def mlp(**settings: Any) -> wengert.Pair:
+    return wengert.mlp(**settings, wrap=ag.jit)
 
 
-def mlp_digits() -> Callable[[], Any]:
-    return wengert.mlp_digits(jit)
+def chain(**settings: Any) -> wengert.Pair:
+    return wengert.chain(**settings, wrap=ag.jit)
+
+
+def gelu(**settings: Any) -> wengert.Pair:
+    return wengert.gelu(**settings, wrap=ag.jit)
+
+
+def softmax_ce(**settings: Any) -> wengert.Pair:
+    return wengert.softmax_ce(**settings, wrap=ag.jit)
+
+
+def layer_norm(**settings: Any) -> wengert.Pair:
+    return wengert.layer_norm(**settings, wrap=ag.jit)
+
+
+def scalar(**settings: Any) -> wengert.Pair:
+    return wengert.scalar(**settings, wrap=ag.jit)
