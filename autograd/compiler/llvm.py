@@ -243,6 +243,10 @@ class Maker:
         name, b = s.value.func.id, self.builder
         if name == "dot":
             self.product(s.value)
+        elif name == "clock":  # clock(ticks[k]): the processor's counter, for measuring steps
+            place = s.value.args[0]
+            counter = self.module.declare_intrinsic("llvm.readcyclecounter", [], self.ir.FunctionType(self.ir.IntType(64), []))
+            b.store(b.call(counter, []), b.bitcast(self.argument(place), self.ir.IntType(64).as_pointer()))
         elif name == "barrier":
             wait = self.ir.FunctionType(self.ir.VoidType(), [self.ir.IntType(64)])
             b.call(self.routine("barrier", wait), [self.value(s.value.args[0])[0]])
@@ -323,9 +327,6 @@ class Maker:
             self.assign(s.target, ast.BinOp(load, s.op, s.value))
         elif isinstance(s, ast.Assign):
             self.assign(s.targets[0], s.value)
-        elif isinstance(s, ast.If):  # a branch, for what is seldom needed; a choice is a conditional expression
-            with self.builder.if_then(self.value(s.test)[0], likely=False):
-                self.block(s.body)
         elif not isinstance(s, ast.Pass):
             raise NotImplementedError(ast.unparse(s))
 
@@ -336,8 +337,8 @@ class Maker:
 
     def bounds(self, e: ast.Call) -> tuple[Any, Any]:
         """First and last (excluded) of ``range(n)``, ``range(a, n)``, and this thread's part of it in ``share(n)``."""
-        b, word = self.builder, self.ir.IntType(64)
-        ends = [a.value if isinstance(a, ast.Constant) else self.value(a)[0] for a in e.args]
+        word = self.ir.IntType(64)
+        ends: list[Any] = [a.value if isinstance(a, ast.Constant) else self.value(a)[0] for a in e.args]
         if e.func.id == "range":  # type: ignore[attr-defined]
             return (0, ends[0]) if len(ends) == 1 else (ends[0], ends[1])
         return self.part(word(ends[0]), 64 if ends[0] > 4096 else 1)

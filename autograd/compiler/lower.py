@@ -306,11 +306,18 @@ class Lowered:
         if m * n * k > SMALL_PRODUCT:
             return Product(a, b, name, (ta, tb), m * n * k)
         used = list(dict.fromkeys([a, b, name]))
-        lines = []
+        if ta and n < 8 <= m:  # rows so short that they make no vectors: the other way round, and turned at the end
+            lines = [f"r1 = local({kind(x.dtype)}, {n * m})"]
+            lines += _small_product(_item(b, not tb), _item(a, False), _place("r1", m), n, m, k)
+            lines += [f"for i in range({m}):", f"    for j in range({n}):", f"        {name}[i, j] = r1[j * {m} + i]"]
+            return Plain(lines, used, ["matmul"], 2 * m * n * k)
+        lines, right = [], _item(b, False)
         if tb:  # a copy the other way round, so that the inner loop runs along rows
             lines = [f"r0 = local({kind(x.dtype)}, {k * n})", f"for k in range({k}):", f"    for j in range({n}):",
                      f"        r0[k * {n} + j] = {b}[j, k]"]  # fmt: skip
-        return Plain(lines + _small_product(a, b, name, m, n, k, ta, tb), used, ["matmul"], 2 * m * n * k)
+            right = _place("r0", n)
+        lines += _small_product(_item(a, ta), right, _item(name, False), m, n, k)
+        return Plain(lines, used, ["matmul"], 2 * m * n * k)
 
     def _operand(self, x: Traced) -> tuple[str, bool]:
         if x.tick in self.name_of:
@@ -478,22 +485,32 @@ def _remark(step: Step | None) -> str:
     return "  # " + ", ".join(step.sources[:8]) + (f" and {len(step.sources) - 8} more" if len(step.sources) > 8 else "")
 
 
-def _small_product(a: str, b: str, c: str, m: int, n: int, k: int, ta: bool, tb: bool) -> list[str]:
+def _item(name: str, turned: bool) -> str:
+    """The text of an element of a matrix, to be filled in with row and column."""
+    return f"{name}[{{1}}, {{0}}]" if turned else f"{name}[{{0}}, {{1}}]"
+
+
+def _place(name: str, width: int) -> str:
+    """The same for an array inside the kernel."""
+    return f"{name}[({{0}}) * {width} + {{1}}]"
+
+
+def _small_product(a: str, b: str, c: str, m: int, n: int, k: int) -> list[str]:
     """c = a b as loops in which a strip of the inner sum is written out: sums stay in registers, rows become vectors."""
 
     def strip(first: str, count: int) -> str:
         at = [f"{first}{u}" if not first else f"{first} + {u}" for u in range(count)]
-        pairs = [(f"{q}, i" if ta else f"i, {q}", f"r0[({q}) * {n} + j]" if tb else f"{b}[{q}, j]") for q in at]
-        return " + ".join(f"{a}[{i}] * {right}" for i, right in pairs)
+        return " + ".join(f"{a.format('i', q)} * {b.format(q, 'j')}" for q in at)
 
+    out = c.format("i", "j")
     whole, rest = divmod(k, STRIP)
+    each = [f"for i in range({m}):", f"    for j in range({n}):"]
     if whole <= 1 and (whole == 0 or rest == 0):
-        return [f"for i in range({m}):", f"    for j in range({n}):", f"        {c}[i, j] = {strip('', k)}"]
-    lines = [f"{c}[...] = 0", f"for k in range({whole}):", f"    for i in range({m}):", f"        for j in range({n}):",
-             f"            {c}[i, j] += {strip(f'k * {STRIP}', STRIP)}"]  # fmt: skip
+        return [*each, f"        {out} = {strip('', k)}"]
+    lines = [*each, f"        {out} = 0", f"for k in range({whole}):", *("    " + line for line in each),
+             f"            {out} += {strip(f'k * {STRIP}', STRIP)}"]  # fmt: skip
     if rest:
-        tail = f"{whole * STRIP}"
-        lines += [f"for i in range({m}):", f"    for j in range({n}):", f"        {c}[i, j] += {strip(tail, rest)}"]
+        lines += [*each, f"        {out} += {strip(str(whole * STRIP), rest)}"]
     return lines
 
 
