@@ -21,6 +21,7 @@ import numpy
 
 from autograd.compiler import cache as cached
 from autograd.compiler.loops import Buffer
+from autograd.compiler.seldom import beyond, inline_versions
 from autograd.kernels.scalars import INTRINSICS, LIBRARY
 
 __all__ = ["compile_program"]
@@ -109,6 +110,7 @@ def _optimised(lines: list[str], buffers: dict[str, Buffer], functions: dict[str
     options.loop_vectorization, options.slp_vectorization, options.loop_unrolling = True, False, False
     builder = llvm.create_pass_builder(_target()[0], options)
     builder.getModulePassManager().run(module, builder)
+    inline_versions(module, builder)
     return module, maker.routines
 
 
@@ -156,7 +158,6 @@ class Maker:
         self.routines: list[str] = []
         self.slots: dict[str, Any] = {}
         self.flags: tuple[str, ...] = FAST
-        self.parsed: dict[str, Any] = {}
         self.kernels: dict[str, Any] = {}
 
     # ---- types ------------------------------------------------------------------------------------------------------
@@ -488,10 +489,10 @@ class Maker:
 
     # ---- expressions ------------------------------------------------------------------------------------------------
 
-    def value(self, e: ast.expr) -> tuple[Any, ...]:
+    def value(self, e: ast.expr) -> tuple[Any, Any]:
         """A scalar expression: its value and its dtype; of several results of a scalar function, a tuple of these."""
         if isinstance(e, ast.Tuple):
-            return tuple(self.value(item) for item in e.elts)
+            return tuple(self.value(item) for item in e.elts)  # type: ignore[return-value]
         if isinstance(e, ast.Name):
             place, dtype = self.variables[e.id]
             return self.builder.load(place), dtype
@@ -591,15 +592,19 @@ class Maker:
         """A function of the C library, in double precision."""
         dtype = operands[0][1]
         double = self.ir.DoubleType()
-        if name not in self.parsed:
-            self.parsed[name] = self.ir.Function(self.module, self.ir.FunctionType(double, [double] * len(operands)), name)
-        y = self.builder.call(self.parsed[name], [self.cast(x, numpy.float64)[0] for x in operands])
+        shape = self.ir.FunctionType(double, [double] * len(operands))
+        function = self.module.globals.get(name) or self.ir.Function(self.module, shape, name)
+        y = self.builder.call(function, [self.cast(x, numpy.float64)[0] for x in operands])
         return self.cast((y, numpy.dtype(numpy.float64)), dtype)
 
     def call(self, e: ast.Call) -> tuple[Any, Any]:
         """A cast, an intrinsic, a function of the C library, or a scalar function, inlined."""
         name = e.func.attr if isinstance(e.func, ast.Attribute) else e.func.id  # type: ignore[attr-defined]
         name = {"f32": "float32", "i32": "int32", "f64": "float64", "i64": "int64"}.get(name, name)
+        if name == "beyond":  # beyond(f, limit, x, y): y, but f(x) of the C library where |x| ≥ limit
+            (x, dtype), y = self.value(e.args[2]), self.value(e.args[3])
+            function = beyond(self.module, e.args[0].id, x.type, e.args[1].value)  # type: ignore[attr-defined]
+            return self.builder.call(function, [x, y[0]]), dtype
         arguments = [self.value(a) for a in e.args]
         first = arguments[0]
         if name in _DTYPES:

@@ -7,11 +7,12 @@ written in the same small part of Python and are inlined.
 
 from __future__ import annotations
 
+from inspect import isfunction
 from typing import Any
 
 import numpy as np
 
-from autograd.kernels import vector_math
+from autograd.kernels import math32, math64
 
 __all__ = ["FUNCTIONS", "INTRINSICS", "LIBRARY", "SCALARS", "source_of"]
 
@@ -63,16 +64,15 @@ SCALARS: dict[str, str] = {
     "remainder": "floor_remainder({0}, {1})", "floor_divide": "floor_quotient({0}, {1})",
 }  # fmt: skip
 
-FLOAT32 = {"exp": "exp32({0})", "log": "log32({0})", "log1p": "log1p32({0})", "tanh": "tanh32({0})"}
-
 FUNCTIONS: dict[str, Any] = {
     "larger": larger, "smaller": smaller, "choose": choose,
     "floor_remainder": floor_remainder, "floor_quotient": floor_quotient,
-    **{name: getattr(vector_math, name) for name in vector_math.__all__},
+    **{name: f for module in (math32, math64) for name, f in vars(module).items() if isfunction(f)},
 }  # fmt: skip
 
 
-INTRINSICS = {"sqrt": "sqrt", "floor": "floor", "ceil": "ceil", "trunc": "trunc", "round_even": "rint", "abs": "fabs"}
+INTRINSICS = {"sqrt": "sqrt", "floor": "floor", "ceil": "ceil", "trunc": "trunc", "round_even": "rint", "abs": "fabs",
+              "fma": "fma", "copysign": "copysign"}  # fmt: skip
 """Which of LLVM's own functions a name stands for."""
 
 LIBRARY = {k: k for k in ("exp", "exp2", "expm1", "log", "log2", "log10", "log1p", "sin", "cos", "tan", "sinh", "cosh", "tanh",
@@ -85,9 +85,9 @@ LIBRARY = {k: k for k in ("exp", "exp2", "expm1", "log", "log2", "log10", "log1p
 
 def source_of(name: str, dtype: np.dtype[Any], operands: list[str]) -> str:
     """The source of a scalar function of operands that all have one dtype."""
-    template = FLOAT32.get(name) if dtype == np.float32 else None
     kind = "bool_" if dtype.kind == "b" else dtype.name
-    text = template or SCALARS[name]
+    kernel = f"{name}_{8 * dtype.itemsize}"
+    text = SCALARS[name] if dtype.kind != "f" or kernel not in FUNCTIONS else f"{kernel}({', '.join(operands)})"
     for word, value in (("zero", "0"), ("one", "1"), ("infinity", "np.inf")):
         text = text.replace(word, f"{kind}({value})")
     return text.format(*operands)
