@@ -382,8 +382,8 @@ class Maker:
     def assign(self, target: ast.expr, value: ast.expr) -> None:
         """``x = …``, ``x, y = f(…)``, ``a[i, j] = …``, ``a[...] = …``."""
         if isinstance(target, ast.Tuple):
-            for name, (v, dtype) in zip(target.elts, self.value(value), strict=True):
-                self.builder.store(v, self.variable(name.id, dtype))  # type: ignore[attr-defined]
+            for item, (v, dtype) in zip(target.elts, self.value(value), strict=True):
+                self.builder.store(v, self.variable(item.id, dtype))  # type: ignore[attr-defined]
             return
         if isinstance(target, ast.Name):
             if isinstance(value, ast.Call) and isinstance(value.func, ast.Name) and value.func.id == "local":

@@ -192,7 +192,7 @@ def tan_32(x):  # type: ignore[no-untyped-def]
 def power_32(x, y):  # type: ignore[no-untyped-def]
     """xʸ = 2^(y·log₂ |x|) in float64, where log₂ and 2ᵗ need 40 bits; the sign and the special cases of C's pow."""
     v = f64(abs(x))
-    w = f64(y)
+    w = min(1.0e300, max(-1.0e300, f64(y)))
     bits = float_bits(v) - 0x3FE6A09E667F3BCD
     m = bits_float((bits & 0xFFFFFFFFFFFFF) + 0x3FE6A09E667F3BCD)
     s = (m - 1.0) / (m + 1.0)
@@ -200,9 +200,9 @@ def power_32(x, y):  # type: ignore[no-untyped-def]
                0.28288502340748234)
     log2 = s * p + f64(bits >> 52)
     log2 = (log2 if v < np.inf else v) if v != 0.0 else f64(-np.inf)
-    e = f64(0.0) if (v == 1.0) & (abs(w) == np.inf) else w * log2
-    t = min(200.0, max(-200.0, e)) + 6755399441055744.0
-    r = min(200.0, max(-200.0, e)) - (t - 6755399441055744.0)
+    u = min(200.0, max(-200.0, w * log2))
+    t = u + 6755399441055744.0
+    r = u - (t - 6755399441055744.0)
     q = horner(r, 1.0, 0.6931471805599453, 0.2402265092256076, 0.05550410883930555, 0.00961805662050108,
                0.001333350234150156, 0.00015461467905285986, 1.529734162283227e-05)
     result = f32(q * bits_float(float_bits(t) + 1023 << 52))

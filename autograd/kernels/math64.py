@@ -323,9 +323,9 @@ def power_64(x, y):  # type: ignore[no-untyped-def]
     low = (high - log2) + low
     log2 = (log2 if v < np.inf else v) if v != 0.0 else -np.inf
     low = low if (v < np.inf) & (v != 0.0) else 0.0
-    u = min(1100.0, max(-1200.0, y * log2))
-    u = 0.0 if (v == 1.0) & (abs(y) == np.inf) else u
-    rest = fma(y, log2, -u) + y * low if abs(u) < 1100.0 else 0.0
+    w = min(1.0e300, max(-1.0e300, y))
+    u = min(1100.0, max(-1200.0, w * log2))
+    rest = fma(w, log2, -u) + w * low if abs(u) < 1100.0 else 0.0
     t = u + 6755399441055744.0
     r = (u - (t - 6755399441055744.0)) + rest
     q = horner(r, 0.6931471805599453, 0.24022650695910133, 0.05550410866482174, 0.009618129107593252, 0.0013333558146379283,
