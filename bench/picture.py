@@ -39,13 +39,13 @@ def draw(document: dict[str, Any], path: Path) -> None:
     if not rows:
         return
     figure, axes = plt.subplots(figsize=(10.5, 1.7 + 0.5 * len(rows)), facecolor=BACK)
-    for at, (name, times) in enumerate(rows):
+    for at, (_, times) in enumerate(rows):
         base = min(seconds for engine, seconds in times.items() if engine.startswith("wengert"))
         shares = {engine: seconds / base for engine, seconds in times.items()}
         axes.plot([min(shares.values()), max(shares.values())], [at, at], color=FAINT, lw=1.2, zorder=1)
         for engine, share in shares.items():
             ours = engine.startswith("wengert")
-            axes.scatter(share, at, s=95 if ours else 62, color=COLOURS[engine], marker="D" if ours else "o", zorder=4 if ours else 3,
+            axes.scatter(share, at, s=95 if ours else 62, color=COLOURS[engine], marker="D" if ours else "o", zorder=3 + ours,
                          edgecolor=BACK, linewidth=1.1)  # fmt: skip
         axes.annotate(duration(base), (1.005, at), xycoords=("axes fraction", "data"), va="center", fontsize=9, color=INK)
     axes.axvline(1, color=COLOURS["wengert_jit"], lw=1, alpha=0.5, zorder=0)
@@ -55,13 +55,11 @@ def draw(document: dict[str, Any], path: Path) -> None:
     axes.xaxis.set_major_formatter(lambda value, _: f"{value:g}×")
     axes.grid(axis="x", which="major", color=FAINT, lw=0.6, alpha=0.7)
     axes.set_axisbelow(True)
-    axes.tick_params(length=0, colors=INK)
+    axes.tick_params(which="both", length=0, colors=INK)
     for side in axes.spines.values():
         side.set_visible(False)
     axes.set_title("Time of a step, as a multiple of ours (left: faster than ours)", loc="left", color=INK, fontsize=12, pad=12)
     where = document["machine"]
-    figure.text(0.99, 0.012, f"{where['processor']}, {where['cores']} cores; commit {where['commit']}; {where['date']}; "
-                "right: time of our fastest", ha="right", fontsize=7.5, color="#7a8194")  # fmt: skip
     present = [engine for engine in COLOURS if any(engine in times for _, times in rows)]
     marks = [
         plt.Line2D(
@@ -69,7 +67,11 @@ def draw(document: dict[str, Any], path: Path) -> None:
         )
         for e in present
     ]
-    below = -0.75 / (0.5 * len(rows) + 0.6)
-    axes.legend(handles=marks, ncols=4, frameon=False, loc="upper center", bbox_to_anchor=(0.45, below * 0.55), fontsize=9)
+    inch = 1 / axes.get_window_extent().height * figure.dpi  # of the axes' height
+    axes.legend(handles=marks, ncols=4, frameon=False, loc="upper center", bbox_to_anchor=(0.45, -0.3 * inch), fontsize=9)
+    axes.annotate(
+        f"{where['processor']}, {where['cores']} cores; commit {where['commit']}; {where['date']}. On the right: our fastest.",
+        (0.45, -1.15 * inch), xycoords="axes fraction", ha="center", va="top", fontsize=7.5, color="#7a8194",
+    )  # fmt: skip
     figure.savefig(path, dpi=160, bbox_inches="tight")
     plt.close(figure)

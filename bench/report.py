@@ -114,7 +114,7 @@ def about(team: Team, options: Options, where: dict[str, Any], peaks: dict[str, 
     threads = str(options.threads) if options.threads else f"the better of 1 and {os.cpu_count()}, each engine and workload"
     lines = [
         "{processor}, {cores} cores, {system}; commit {commit}; {date}".format_map(where),
-        f"peaks: {peaks['flops'] / 1e9:.0f} GFLOP/s (float32 product), {peaks['bytes'] / 1e9:.1f} GB/s (copy)",
+        f"peaks: {peaks['flops'] / 1e9:.0f} GFLOP/s (float32 product), {peaks['bytes'] / 1e9:.1f} GB/s (memory)",
         f"threads: {threads}; {options.rounds} rounds of {options.budget:g} s; each step gets fresh arrays, returns a float",
     ]
     for engine, found in team.about.items():

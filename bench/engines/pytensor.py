@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Callable
 from typing import Any
 
@@ -12,6 +13,7 @@ import workloads
 
 Pair = tuple[Callable[..., float], Callable[[], list[Any]]]
 SETTINGS = 'mode "NUMBA", shared variables, borrowed inputs and outputs, trust_input'
+sys.setrecursionlimit(100_000)  # its passes recurse over long graphs
 
 
 def version() -> str:
