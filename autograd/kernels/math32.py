@@ -42,7 +42,7 @@ def exp2_32(x):  # type: ignore[no-untyped-def]
     c = min(f32(130.0), max(f32(-151.0), x))
     t = c + 12582912.0
     r = c - (t - 12582912.0)
-    y = horner(r, 1.0, 0.693147182, 0.240226507, 0.0555041097, 0.00961805694, 0.00133335032, 0.000154614681, 1.52972007e-05)
+    y = r * horner(r, 0.693147182, 0.240226507, 0.0555041097, 0.00961805694, 0.00133335032, 0.000154614681, 1.52972007e-05) + 1.0
     e = float_bits(t) - 0x4B400000
     half = e >> 1
     return y * two_to_32(half) * two_to_32(e - half)
@@ -72,25 +72,25 @@ def log_parts_32(x):  # type: ignore[no-untyped-def]
     return f, (bits >> 23) - (i32(23) if tiny else i32(0))
 
 
-def log_sum_32(f, k, more):  # type: ignore[no-untyped-def]
-    """k·ln 2 + ln(1 + f) + more, a polynomial in f."""
+def log_sum_32(f, k):  # type: ignore[no-untyped-def]
+    """k·ln 2 + ln(1 + f), a polynomial in f."""
     p = horner(f, 0.333333105, -0.249999866, 0.20002228, -0.166692317, 0.14218621, -0.123846665, 0.118735425, -0.117881723,
                0.0691218078)
-    y = f * f * f * p + (k * -2.12194440e-4 + more)
+    y = f * f * f * p + k * -2.12194440e-4
     return (y - f * f * 0.5) + f + k * 0.693359375
 
 
 def log_32(x):  # type: ignore[no-untyped-def]
     """ln x."""
     f, k = log_parts_32(x)
-    y = log_sum_32(f, f32(k), f32(0.0))
+    y = log_sum_32(f, f32(k))
     return (y if x < np.inf else x) if x > 0.0 else (f32(-np.inf) if x == 0.0 else f32(np.nan))
 
 
 def log2_32(x):  # type: ignore[no-untyped-def]
     """log₂ x = k + ln(1 + f)/ln 2, so exact at powers of 2."""
     f, k = log_parts_32(x)
-    y = log_sum_32(f, f32(0.0), f32(0.0))
+    y = log_sum_32(f, f32(0.0))
     y = y * 1.44269502 + (y * 1.92596303e-8 + f32(k))
     return (y if x < np.inf else x) if x > 0.0 else (f32(-np.inf) if x == 0.0 else f32(np.nan))
 
@@ -98,19 +98,18 @@ def log2_32(x):  # type: ignore[no-untyped-def]
 def log10_32(x):  # type: ignore[no-untyped-def]
     """log₁₀ x = k·log₁₀ 2 + ln(1 + f)/ln 10."""
     f, k = log_parts_32(x)
-    y = log_sum_32(f, f32(0.0), f32(0.0))
+    y = log_sum_32(f, f32(0.0))
     y = (y * 0.434294492 + (y * -1.01016394e-8 + f32(k) * 4.605039e-6)) + f32(k) * 0.301025391
     return (y if x < np.inf else x) if x > 0.0 else (f32(-np.inf) if x == 0.0 else f32(np.nan))
 
 
 def log1p_32(x):  # type: ignore[no-untyped-def]
-    """ln(1 + x): of the rounded sum u = 2ᵏ·(1 + f), and what rounding took away, to first order; of x itself where k = 0."""
+    """ln(1 + x): 1 + x = 2ᵏ·(1 + f), where k is that of the rounded sum and f = 2⁻ᵏx + (2⁻ᵏ − 1) is rounded once."""
     u = x + 1.0
-    f, k = log_parts_32(u)
-    lost = (x - (u - 1.0)) * two_to_32(-min(k, i32(126)))
-    more = lost * horner(f, 1.0, -1.0, 1.0)
-    y = log_sum_32(x if k == 0 else f, f32(k), f32(0.0) if k == 0 else more)
-    y = (y if u < np.inf else u) if u > 0.0 else (f32(-np.inf) if u == 0.0 else f32(np.nan))
+    k = (float_bits(u) - 0x3F3504F3) >> 23
+    s = two_to_32(i32(2) - k)
+    y = log_sum_32(fma(x * 0.25, s, s * 0.25 - 1.0), f32(k))
+    y = (y if x < np.inf else x) if u > 0.0 else (f32(-np.inf) if u == 0.0 else f32(np.nan))
     return x if abs(x) < 1.0e-8 else y
 
 
@@ -211,3 +210,12 @@ def power_32(x, y):  # type: ignore[no-untyped-def]
     result = copysign(result, x) if odd else result
     result = f32(np.nan) if (x < 0.0) & (v != np.inf) & ~whole else result
     return f32(1.0) if (x == 1.0) | (y == 0.0) else result
+
+
+def softplus_32(x):  # type: ignore[no-untyped-def]
+    """ln(1 + eˣ) = max(x, 0) + ln(1 + t), t = e^−|x|, as 2·artanh(t/(2 + t)), which needs no other reduction."""
+    t = exp_32(-abs(x))
+    s = t / (t + 2.0)
+    z = s * s
+    p = horner(z, 0.666666746, 0.39998877, 0.286168873, 0.214276254, 0.243010387)
+    return (s * (z * p) + s * 2.0) + (x if x > 0.0 else f32(0.0))

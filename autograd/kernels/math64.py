@@ -54,9 +54,9 @@ def exp2_64(x):  # type: ignore[no-untyped-def]
     c = min(1025.0, max(-1080.0, x))
     t = c + 6755399441055744.0
     r = c - (t - 6755399441055744.0)
-    y = horner(r, 1.0, 0.6931471805599453, 0.24022650695910133, 0.05550410866482174, 0.009618129107593252,
+    y = r * horner(r, 0.6931471805599453, 0.24022650695910133, 0.05550410866482174, 0.009618129107593252,
         0.0013333558146379283, 0.00015403530458177775, 1.5252733867358366e-05, 1.321543476752578e-06, 1.017804652529961e-07,
-        7.073868848449243e-09, 4.457378692044314e-10)
+        7.073868848449243e-09, 4.457378692044314e-10) + 1.0
     e = float_bits(t) - 0x4338000000000000
     half = e >> 1
     return y * two_to_64(half) * two_to_64(e - half)
@@ -88,8 +88,8 @@ def log_parts_64(x):  # type: ignore[no-untyped-def]
     return f, (bits >> 52) - (54 if tiny else 0)
 
 
-def log_sum_64(f, k, more):  # type: ignore[no-untyped-def]
-    """k·ln 2 + ln(1 + f) + more: ln(1 + f) = 2·artanh s = f − f²/2 + s·(f²/2 + P(s²)) with s = f/(2 + f)."""
+def log_sum_64(f, k):  # type: ignore[no-untyped-def]
+    """k·ln 2 + ln(1 + f): ln(1 + f) = 2·artanh s = f − f²/2 + s·(f²/2 + P(s²)) with s = f/(2 + f)."""
     s = f / (f + 2.0)
     z = s * s
     h = f * f * 0.5
@@ -98,14 +98,14 @@ def log_sum_64(f, k, more):  # type: ignore[no-untyped-def]
         + z
     * horner(z, 0.6666666666666734, 0.3999999999941448, 0.2857142874242387, 0.22222198569938584, 0.18183564477154604,
         0.15314047029735897, 0.14795982255572546)
-    ) + (k * 1.9082149292705877e-10 + more)
+    ) + k * 1.9082149292705877e-10
     return (f - (h - y)) + k * 0.6931471803691238
 
 
 def log_64(x):  # type: ignore[no-untyped-def]
     """ln x."""
     f, k = log_parts_64(x)
-    y = log_sum_64(f, f64(k), 0.0)
+    y = log_sum_64(f, f64(k))
     return (y if x < np.inf else x) if x > 0.0 else (-np.inf if x == 0.0 else np.nan)
 
 
@@ -149,13 +149,12 @@ def log10_64(x):  # type: ignore[no-untyped-def]
 
 
 def log1p_64(x):  # type: ignore[no-untyped-def]
-    """ln(1 + x): of the rounded sum u = 2ᵏ·(1 + f), and what rounding took away, to first order; of x itself where k = 0."""
+    """ln(1 + x): 1 + x = 2ᵏ·(1 + f), where k is that of the rounded sum and f = 2⁻ᵏx + (2⁻ᵏ − 1) is rounded once."""
     u = x + 1.0
-    f, k = log_parts_64(u)
-    lost = (x - (u - 1.0)) * two_to_64(-min(k, 1022))
-    more = lost * horner(f, 1.0, -1.0, 1.0)
-    y = log_sum_64(x if k == 0 else f, f64(k), 0.0 if k == 0 else more)
-    y = (y if u < np.inf else u) if u > 0.0 else (-np.inf if u == 0.0 else np.nan)
+    k = (float_bits(u) - 0x3FE6A09E667F3BCD) >> 52
+    s = two_to_64(2 - k)
+    y = log_sum_64(fma(x * 0.25, s, s * 0.25 - 1.0), f64(k))
+    y = (y if x < np.inf else x) if u > 0.0 else (-np.inf if u == 0.0 else np.nan)
     return x if abs(x) < 1.0e-17 else y
 
 
@@ -338,3 +337,14 @@ def power_64(x, y):  # type: ignore[no-untyped-def]
     result = copysign(result, x) if whole & (round_even(y * 0.5) != y * 0.5) else result
     result = np.nan if (x < 0.0) & (v != np.inf) & ~whole else result
     return 1.0 if (x == 1.0) | (y == 0.0) else result
+
+
+def softplus_64(x):  # type: ignore[no-untyped-def]
+    """ln(1 + eˣ) = max(x, 0) + ln(1 + t), t = e^−|x|, as 2·artanh(t/(2 + t)), which needs no other reduction."""
+    t = exp_64(-abs(x))
+    s = t / (t + 2.0)
+    z = s * s
+    p = horner(z, 0.6666666666666667, 0.39999999999993974, 0.2857142857251037, 0.22222222125454943, 0.18181823203340788,
+               0.15384451925277876, 0.13336805886656233, 0.11715950311648185, 0.10972567316687516, 0.06994250736926542,
+               0.16467621127161297)
+    return (s * (z * p) + s * 2.0) + (x if x > 0.0 else 0.0)
