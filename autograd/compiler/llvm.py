@@ -575,7 +575,18 @@ class Maker:
         """The polynomial c₀ + c₁x + c₂x² + …, as E(x²) + x·O(x²) where it is long: two chains in step take half the time."""
         b, c = self.builder, [self.cast(c, x[1])[0] for c in coefficients]
 
-        def extreme(self, name: str, x: tuple[Any, Any], y: tuple[Any, Any]) -> tuple[Any, Any]:
+        def chain(x: Any, y: Any, rest: list[Any]) -> Any:
+            for c in reversed(rest):
+                y = b.fadd(b.fmul(y, x, flags=self.flags), c, flags=self.flags)
+            return y
+
+        if len(c) < 6:
+            return chain(x[0], c[-1], c[:-1]), x[1]
+        square = b.fmul(x[0], x[0], flags=self.flags)
+        even, odd = (chain(square, part[-1], part[:-1]) for part in (c[::2], c[1::2]))
+        return chain(x[0], odd, [even]), x[1]
+
+    def extreme(self, name: str, x: tuple[Any, Any], y: tuple[Any, Any]) -> tuple[Any, Any]:
         """The larger or smaller of two, NaN where either is, in a form that LLVM knows how to reduce in vectors."""
         if x[1].kind != "f":
             return self.builder.select(self.compare("Gt" if name == "largest" else "Lt", x, y)[0], x[0], y[0]), x[1]
