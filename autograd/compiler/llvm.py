@@ -27,6 +27,8 @@ from autograd.kernels.scalars import INTRINSICS, LIBRARY
 __all__ = ["compile_program"]
 
 FAST = ("reassoc", "contract", "nsz", "arcp")
+MANY = 32  # arrays that a kernel takes one by one
+SHORT = ("choose", "larger", "smaller")  # scalar functions that are shorter than a call of them
 EXACT = ("contract",)  # inside the scalar functions, whose order of operations, zeros and quotients are their accuracy
 
 
@@ -72,7 +74,8 @@ class Code:
 def compile_program(lines: list[str], buffers: dict[str, Buffer], functions: dict[str, Any]) -> Code:
     """Compile the lines of a loop program over named buffers, or find it among those that were kept on disk.
 
-    The table has the addresses of the buffers in order, then those of the BLAS routines in ``Code.routines``.
+    The table has the addresses of the buffers in order, then what ``Code.routines`` tells: the addresses of BLAS routines, and
+    room for the rows of addresses that kernels of very many arrays take.
     """
 
     def assembly() -> str:
@@ -87,15 +90,15 @@ def compile_program(lines: list[str], buffers: dict[str, Buffer], functions: dic
         except RuntimeError:  # whole, but not for here
             cached.discard(key)
             machine, _ = _target()
-    module, routines = _optimised(lines, buffers, functions)
+    module, routines, rows = _optimised(lines, buffers, functions)
     outside = [f.name for f in module.functions if f.is_declaration and not f.name.startswith("llvm.")]
-    description, code = {"routines": routines, "outside": outside}, machine.emit_object(module)
+    description, code = {"routines": routines, "outside": outside, "rows": rows}, machine.emit_object(module)
     cached.store(key, description, code)
     return _loaded(description, code, machine, assembly)
 
 
-def _optimised(lines: list[str], buffers: dict[str, Buffer], functions: dict[str, Any]) -> tuple[Any, list[str]]:
-    """The LLVM module of a program, ready for machine code, and the names of the BLAS routines that it calls.
+def _optimised(lines: list[str], buffers: dict[str, Buffer], functions: dict[str, Any]) -> tuple[Any, list[str], int]:
+    """The LLVM module of a program, ready for machine code; the BLAS routines that it calls; the length of its rows.
 
     Loops become vectors, several side by side, and are not unrolled beyond that: the small MLP's step was twice as slow
     unrolled and took half as long again to compile; others did not change. Making vectors of straight-line code found
@@ -111,7 +114,7 @@ def _optimised(lines: list[str], buffers: dict[str, Buffer], functions: dict[str
     builder = llvm.create_pass_builder(_target()[0], options)
     builder.getModulePassManager().run(module, builder)
     inline_versions(module, builder)
-    return module, maker.routines
+    return module, maker.routines, len(maker.rows)
 
 
 def _loaded(description: dict[str, Any], code: bytes, machine: Any, assembly: Callable[[], str]) -> Code:
@@ -124,7 +127,8 @@ def _loaded(description: dict[str, Any], code: bytes, machine: Any, assembly: Ca
         raise RuntimeError(f"the C library has no {', '.join(missing)}")
     engine.add_object_file(llvm.ObjectFileRef.from_data(code))
     engine.finalize_object()
-    return Code(engine, [_routine(name) for name in description["routines"]], assembly)
+    routines = [_routine(name) for name in description["routines"]] + [0] * description["rows"]
+    return Code(engine, routines, assembly)
 
 
 @cache
@@ -159,6 +163,10 @@ class Maker:
         self.slots: dict[str, Any] = {}
         self.flags: tuple[str, ...] = FAST
         self.kernels: dict[str, Any] = {}
+        self.outside: dict[Any, Any] = {}
+        self.rows: list[int] = []
+        self.threaded = False
+        self.depth = 0
 
     # ---- types ------------------------------------------------------------------------------------------------------
 
@@ -206,18 +214,22 @@ class Maker:
         """The kernels, and the function ``program(table, thread, threads)`` that calls them."""
         ir = self.ir
         word = ir.IntType(64)
-        pointer, table = ir.IntType(8).as_pointer(), word.as_pointer()
+        table = word.as_pointer()
+        self.threaded = any(isinstance(s, ast.If) for s in statements)
         for s in statements:
             if isinstance(s, ast.FunctionDef):
                 self.kernels[s.name] = self.kernel(s)
+        fill = ir.Function(self.module, ir.FunctionType(ir.VoidType(), [table]), "fill")
+        fill.linkage = "internal"
+        self.rows_start = ir.GlobalVariable(self.module, word, "rows_start")
+        self.rows_start.linkage, self.rows_start.global_constant = "internal", True
         outer = ir.Function(self.module, ir.FunctionType(ir.VoidType(), [table, word, word]), "program")
         self.table = outer.args[0]
         self.entry = outer.append_basic_block("entry")
         self.builder = b = ir.IRBuilder(self.entry)
         for name, value in zip(("thread", "threads"), outer.args[1:], strict=True):
             b.store(value, self.variable(name, numpy.int64))
-        for k, name in enumerate(self.buffers):
-            self.slots[name] = b.inttoptr(b.load(b.gep(self.table, [ir.IntType(64)(k)])), pointer)
+        self.place = {name: k for k, name in enumerate(self.buffers)}
         start = outer.append_basic_block("start")
         b.position_at_end(start)
         for s in statements:
@@ -234,8 +246,10 @@ class Maker:
         b.ret_void()
         b.position_at_end(self.entry)
         b.branch(start)
+        self.fill_rows(fill)
         alone = ir.Function(self.module, ir.FunctionType(ir.VoidType(), [table]), "alone")
         b = ir.IRBuilder(alone.append_basic_block())
+        b.call(fill, [alone.args[0]])
         b.call(outer, [alone.args[0], word(0), word(1)])
         b.ret_void()
 
@@ -252,7 +266,41 @@ class Maker:
             wait = self.ir.FunctionType(self.ir.VoidType(), [self.ir.IntType(64)])
             b.call(self.routine("barrier", wait), [self.value(s.value.args[0])[0]])
         else:
-            b.call(self.kernels[name], [self.argument(a) for a in s.value.args])
+            self.run(name, s.value.args)
+
+    def run(self, name: str, arguments: list[ast.expr]) -> None:
+        """Call a kernel; one of very many arrays finds their addresses in a row behind the table."""
+        b, kernel = self.builder, self.kernels[name]
+        if len(kernel.args) == len(arguments):
+            b.call(kernel, [self.argument(a) for a in arguments])
+            return
+        number = self.ir.IntType(64)
+        start = b.add(b.load(self.rows_start), number(len(self.rows)))
+        self.rows += [self.place[a.id] for a in arguments]  # type: ignore[attr-defined]
+        b.call(kernel, [b.bitcast(b.gep(self.table, [start]), self.ir.IntType(8).as_pointer())])
+
+    def fill_rows(self, fill: Any) -> None:
+        """The function that copies addresses from the table into the rows, which a program does first."""
+        ir, number = self.ir, self.ir.IntType(64)
+        start = len(self.buffers) + len(self.routines)
+        self.rows_start.initializer = number(start)
+        b = ir.IRBuilder(fill.append_basic_block())
+        if self.rows:
+            kind = ir.ArrayType(ir.IntType(32), len(self.rows))
+            which = ir.GlobalVariable(self.module, kind, "which")
+            which.global_constant, which.linkage, which.initializer = True, "internal", ir.Constant(kind, self.rows)
+            begin, again, after = b.block, fill.append_basic_block(), fill.append_basic_block()
+            b.branch(again)
+            b.position_at_end(again)
+            k = b.phi(number)
+            k.add_incoming(number(0), begin)
+            source = b.zext(b.load(b.gep(which, [number(0), k])), number)
+            b.store(b.load(b.gep(fill.args[0], [source])), b.gep(fill.args[0], [b.add(k, number(start))]))
+            following = b.add(k, number(1))
+            k.add_incoming(following, again)
+            b.cbranch(b.icmp_unsigned("<", following, number(len(self.rows))), again, after)
+            b.position_at_end(after)
+        b.ret_void()
 
     def argument(self, e: ast.expr) -> Any:
         """What a kernel is given: a number, an array, or a thread's own part of one."""
@@ -260,9 +308,14 @@ class Maker:
             array = self.buffers[e.value.id]  # type: ignore[attr-defined]
             bytes_each = array.bytes // array.shape[0]
             offset = self.builder.mul(self.value(e.slice)[0], self.ir.IntType(64)(bytes_each))
-            return self.builder.gep(self.slots[e.value.id], [offset])  # type: ignore[attr-defined]
+            return self.builder.gep(self.address(e.value.id), [offset])  # type: ignore[attr-defined]
         assert isinstance(e, ast.Name)
-        return self.slots[e.id] if e.id in self.slots else self.value(e)[0]
+        return self.address(e.id) if e.id in self.place else self.value(e)[0]
+
+    def address(self, name: str) -> Any:
+        """Where an array is, from the table; looked up at each call, so that a long program holds none for long."""
+        place = self.builder.gep(self.table, [self.ir.IntType(64)(self.place[name])])
+        return self.builder.inttoptr(self.builder.load(place), self.ir.IntType(8).as_pointer())
 
     def routine(self, name: str, kind: Any) -> Any:
         """A function whose address the table holds behind the arrays."""
@@ -280,16 +333,24 @@ class Maker:
         parameters = definition.args.args
         pointer = ir.IntType(8).as_pointer()
         kinds = [pointer if p.annotation is not None else ir.IntType(64) for p in parameters]
+        loops = any(isinstance(s, ast.For) for s in definition.body)
+        in_a_row = len(parameters) > MANY and not loops and not self.threaded
+        kinds = [pointer] if in_a_row else kinds
         function = ir.Function(self.module, ir.FunctionType(ir.VoidType(), kinds), definition.name)
         function.linkage = "internal"
         function.attributes.add("noinline")
         inner.entry = function.append_basic_block("entry")
         inner.builder = ir.IRBuilder(inner.entry)
-        for parameter, argument in zip(parameters, function.args, strict=True):
+        arguments: list[Any] = list(function.args)
+        if in_a_row:
+            b, row = inner.builder, inner.builder.bitcast(arguments[0], ir.IntType(64).as_pointer())
+            arguments = [b.inttoptr(b.load(b.gep(row, [ir.IntType(64)(k)])), pointer) for k in range(len(parameters))]
+        for parameter, argument in zip(parameters, arguments, strict=True):
             if parameter.annotation is None:
                 inner.builder.store(argument, inner.variable(parameter.arg, numpy.int64))
                 continue
-            argument.add_attribute("noalias")
+            if not in_a_row:
+                argument.add_attribute("noalias")
             assert isinstance(parameter.annotation, ast.Subscript)
             lengths = ast.literal_eval(parameter.annotation.slice)
             shape = lengths if isinstance(lengths, tuple) else (lengths,)
@@ -373,7 +434,9 @@ class Maker:
             b.unreachable()
             b.position_at_end(after)
             return
+        self.depth += 1
         body()
+        self.depth -= 1
         following = b.add(b.load(place), word(1), flags=("nuw", "nsw"))
         b.store(following, place)
         b.cbranch(b.icmp_unsigned("<", following, end), inside, after)
@@ -456,7 +519,7 @@ class Maker:
         double = out.dtype == numpy.float64
         kind = ir.DoubleType() if double else ir.FloatType()
         word, byte, real = ir.IntType(32).as_pointer(), ir.IntType(8).as_pointer(), kind.as_pointer()
-        pointers = [b.bitcast(self.slots[name], real) for name in names]
+        pointers = [b.bitcast(self.address(name), real) for name in names]
         rows, columns, after = ir.IntType(32)(m), ir.IntType(32)(n), None
         if len(call.args) > 3:
             by_row = m >= n
@@ -634,7 +697,7 @@ class Maker:
         if name == "horner":
             return self.horner(first, arguments[1:])
         if name in self.functions:
-            return self.inline(name, arguments)
+            return self.inline(name, arguments) if self.depth or name in SHORT else self.outlined(name, arguments)
         return self.library(LIBRARY[name], *arguments)
 
     def integer_abs(self, x: tuple[Any, Any]) -> tuple[Any, Any]:
@@ -643,6 +706,42 @@ class Maker:
             return x
         negative = self.builder.icmp_signed("<", x[0], x[0].type(0))
         return self.builder.select(negative, self.builder.neg(x[0]), x[0]), x[1]
+
+    def outlined(self, name: str, arguments: list[tuple[Any, Any]]) -> tuple[Any, ...]:
+        """A call of a scalar function: outside of loops there is nothing to make vectors of, and the code stays short."""
+        ir, pointer = self.ir, self.ir.IntType(8).as_pointer()
+        key = (name, *(d for _, d in arguments))
+        if key not in self.outside:
+            inner = Maker.__new__(Maker)
+            inner.__dict__.update(self.__dict__)
+            inner.variables, inner.depth = {}, 1
+            kinds = [v.type for v, _ in arguments]
+            function = ir.Function(
+                self.module, ir.FunctionType(ir.VoidType(), [*kinds, pointer]), f"{name}.{len(self.outside)}"
+            )
+            function.linkage = "internal"
+            function.attributes.add("noinline")
+            inner.entry = function.append_basic_block("entry")
+            start = function.append_basic_block("start")
+            inner.builder = b = ir.IRBuilder(start)
+            y = inner.inline(name, [(v, d) for v, (_, d) in zip(function.args, arguments, strict=False)])
+            parts = y if isinstance(y[0], tuple) else (y,)
+            kind = ir.LiteralStructType([v.type for v, _ in parts])
+            place = b.bitcast(function.args[-1], kind.as_pointer())
+            for k, (v, _) in enumerate(parts):
+                b.store(v, b.gep(place, [ir.IntType(32)(0), ir.IntType(32)(k)]))
+            b.ret_void()
+            b.position_at_end(inner.entry)
+            b.branch(start)
+            self.outside[key] = function, kind, [d for _, d in parts], isinstance(y[0], tuple)
+        function, kind, dtypes, several = self.outside[key]
+        b = self.builder
+        with b.goto_block(self.entry):
+            place = b.alloca(kind)
+        b.call(function, [*(v for v, _ in arguments), b.bitcast(place, pointer)])
+        word = ir.IntType(32)
+        found = tuple((b.load(b.gep(place, [word(0), word(k)])), d) for k, d in enumerate(dtypes))
+        return found if several else found[0]
 
     def inline(self, name: str, arguments: list[tuple[Any, Any]]) -> tuple[Any, Any]:
         """The body of a scalar function, with its own variables."""

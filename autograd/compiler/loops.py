@@ -14,6 +14,9 @@ from typing import Any
 
 __all__ = ["Buffer", "Fill", "Let", "Load", "Loop", "Nest", "Plain", "Product", "Store", "kernels", "kind", "threaded"]
 
+MANY, LONG = 64, 256
+"""Loops that one kernel takes up, and statements that a loop does."""
+
 Index = tuple[str, ...] | str
 """Where in a buffer: an index for each of its axes, or the text of a position in the array laid out in a row."""
 
@@ -170,6 +173,10 @@ class Nest:
         """The rounds of the outermost loop."""
         shape = self.loops[0].shape
         return shape[0] if shape else 1
+
+    def full(self) -> bool:
+        """Whether it takes up no more: LLVM's time grows faster than a kernel does."""
+        return len(self.loops) >= MANY or len(self.loops[-1].body) >= LONG
 
     def flat(self, arrays: dict[str, Buffer]) -> bool:
         """Whether it is one loop over elements, whatever their axes."""

@@ -28,7 +28,7 @@ MADE_WHOLE = ("matmul", "scatter", *REDUCTIONS)  # what is not computed one elem
 MOVES = ("broadcast", "reshape", "transpose", "gather")
 STRIP = 16  # terms of an inner sum that are written out
 CHEAP = ("equal", "not_equal", "less", "less_equal", "greater", "greater_equal", "add", "subtract", "multiply", "negative")
-MANY = 64  # loops that one kernel takes up
+HEAVY = 128  # instructions of an expression that is not broken up
 LIGHT, LONG = 1 << 16, 2000  # a nest of so few elements moves to the front, in a program of so few steps
 
 
@@ -75,11 +75,15 @@ class Lowered:
         self.name_of: dict[float, str] = {}  # instruction -> the name of its array
         self.buffers: dict[str, Buffer] = {}
         self.whole: set[float] = set()  # outputs whose array is made by a step
+        self.weight: dict[float, int] = {}  # how many instructions the expression of one that is not in memory takes
         self.variables = 0
         self._inputs()
         for x in self.instructions:
+            self.weight[x.tick] = 1 + sum(self.weight[i.tick] for i in x.inputs if isinstance(i, Traced))
             if self._needs_memory(x):
                 self._step(x, self._allocate(x))
+            if x.tick in self.name_of:
+                self.weight[x.tick] = 0
         self._commit()
         self._copy_outputs()
         tidy(self.steps, self.buffers)
@@ -146,7 +150,7 @@ class Lowered:
             return False
         if any(y.size > x.size for y in consumers):
             return True  # once, not in every round of an inner loop
-        return len(consumers) > 1 and not self._spread(x)
+        return len(consumers) > 1 and not self._spread(x) or self.weight[x.tick] > HEAVY
 
     def _spread(self, x: Traced) -> bool:
         """Whether x is cheaply made of smaller arrays: it is made again wherever it is used, instead of kept."""
@@ -191,7 +195,7 @@ class Lowered:
         latest, light = self.order[needed], math.prod(shape) <= LIGHT and len(self.steps) < LONG
         for k in range(max(latest, 0), len(self.steps)):
             nest = self.steps[k]
-            if not isinstance(nest, Nest) or len(nest.loops) >= MANY:
+            if not isinstance(nest, Nest) or nest.full():
                 continue
             if k == latest or nest.loops[0].shape == shape and not (light and self.order[self.needed[nest]] > latest):
                 loop = self._join(nest, shape, reads)
