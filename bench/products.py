@@ -1,0 +1,94 @@
+"""`python -m bench.products`: matrix products inside a compiled step, written out as loops and by BLAS, in nanoseconds, to
+find the size from which BLAS wins (SMALL_PRODUCT in autograd/compiler/lower.py)."""
+
+from __future__ import annotations
+
+import argparse
+import math
+import os
+import sys
+import timeit
+from collections.abc import Callable, Iterator
+from typing import Any
+
+os.environ["OPENBLAS_NUM_THREADS"] = "1"  # small products never get more
+
+import numpy as np
+
+import autograd as ag
+from autograd.compiler import lower
+
+MANY = 8
+ROWS = (1, 8, 64, 100, 256)
+SIDES = ((2, 16), (16, 1), (16, 16), (10, 64), (64, 10), (32, 32), (64, 64), (128, 64), (784, 10))
+LARGEST = 1 << 21  # multiply-adds
+FORMS: dict[str, Callable[[Any, Any], Any]] = {
+    "a @ b": lambda a, b: a @ b,
+    "a @ b.T": lambda a, b: a @ b.T,
+    "a.T @ b": lambda a, b: a.T @ b,
+}
+
+
+def operands(form: str, m: int, k: int, n: int) -> tuple[np.ndarray, np.ndarray]:
+    rng = np.random.default_rng(0)
+    left = (k, m) if form.startswith("a.T") else (m, k)
+    right = (n, k) if form.endswith("b.T") else (k, n)
+    return rng.random(left, np.float32), rng.random(right, np.float32)
+
+
+def products(form: Callable[[Any, Any], Any], pairs: list[Any]) -> Callable[[], Any]:
+    return lambda: tuple(form(a, b) for a, b in pairs)
+
+
+def nanoseconds(form: str, m: int, k: int, n: int, loops: bool) -> float:
+    """One product and its result, from programs of many and of twice as many, so that what a call costs drops out."""
+    pairs = [tuple(ag.Tensor(x) for x in operands(form, m, k, n)) for _ in range(2 * MANY)]
+    before = lower.SMALL_PRODUCT
+    lower.SMALL_PRODUCT = 1 << 60 if loops else 0
+    times = []
+    try:
+        for count in (MANY, 2 * MANY):
+            run = ag.jit(products(FORMS[form], pairs[:count]))
+            run()
+            timer = timeit.Timer(run)
+            number = max(1, int(0.005 / timer.timeit(1)))
+            times.append(min(timer.repeat(9, number)) / number)
+    finally:
+        lower.SMALL_PRODUCT = before
+    return (times[1] - times[0]) / MANY * 1e9
+
+
+def grid() -> Iterator[tuple[int, int, int]]:
+    for k, n in SIDES:
+        for m in ROWS:
+            if m * k * n <= LARGEST:
+                yield m, k, n
+
+
+def crossover(found: list[tuple[int, float, float]]) -> int:
+    """The limit with the least sum of logarithms of times, where smaller products are loops and the rest BLAS."""
+    found = sorted(found)
+    limits = [0, *(size for size, _, _ in found)]
+    return min(limits, key=lambda limit: sum(math.log(loops if size <= limit else blas) for size, loops, blas in found))
+
+
+def main() -> int:
+    parser = argparse.ArgumentParser(prog="python -m bench.products", description=__doc__)
+    parser.add_argument("--form", choices=list(FORMS), nargs="+", default=list(FORMS))
+    options = parser.parse_args()
+    for form in options.form:
+        result = min(nanoseconds(form, 1, 1, 1, True) for _ in range(3))  # what a result costs
+        print(f"\n{form} (a result's own {result:,.0f} ns taken off)")
+        print(f"{'m':>5}{'k':>5}{'n':>5}{'m·k·n':>10}{'loops':>10}{'BLAS':>10}  loops / BLAS")
+        found: dict[bool, list[tuple[int, float, float]]] = {True: [], False: []}
+        for m, k, n in sorted(grid(), key=math.prod):
+            loops, blas = (max(1.0, nanoseconds(form, m, k, n, way) - result) for way in (True, False))
+            found[n % 8 == 0].append((m * k * n, loops, blas))
+            print(f"{m:5}{k:5}{n:5}{m * k * n:10,}{loops:10,.0f}{blas:10,.0f}  {loops / blas:.2f}", flush=True)
+        whole, ragged = crossover(found[True]), crossover(found[False])
+        print(f"best limits: {whole:,} multiply-adds where n % 8 = 0, {ragged:,} elsewhere; now {lower.SMALL_PRODUCT:,}")
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
