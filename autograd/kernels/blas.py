@@ -1,4 +1,4 @@
-"""NumPy's matrix product, on one thread where two would only wait for each other."""
+"""NumPy's matrix product, on one thread where two would only wait for each other, and on no more than the user chose."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from typing import Any
 
 import numpy
 
-from autograd.kernels.threads import SMALL, single
+from autograd.kernels.threads import SMALL, chosen, single
 
 __all__ = ["matmul"]
 
@@ -16,13 +16,15 @@ SPLIT = 1 << 18
 
 def matmul(a: Any, b: Any) -> Any:
     """np.matmul(a, b)."""
-    if not (numpy.ndim(a) and numpy.ndim(b)) or not SPLIT <= a.size * b.shape[-1] < SMALL:
+    size = a.size * b.shape[-1] if numpy.ndim(a) and numpy.ndim(b) else 0
+    if size < SPLIT:
         return numpy.matmul(a, b)
-    switch = single("numpy")
-    if switch is None:
+    most = 1 if size < SMALL else chosen()
+    switch = single("numpy") if most is not None else None
+    if switch is None or most is None:
         return numpy.matmul(a, b)
-    switch.enter()
+    switch.enter(most)
     try:
         return numpy.matmul(a, b)
     finally:
-        switch.leave()
+        switch.leave(most)
