@@ -10,7 +10,7 @@ from pathlib import Path
 from bench.compare import Options, Team, compare
 from bench.costs import add_costs
 from bench.peaks import peaks as measure_peaks
-from bench.peers import ENGINES, ENVIRONMENTS, HOME_OF, set_up
+from bench.peers import ENGINES, ENVIRONMENTS, interpreters, set_up
 from bench.report import Result, about, document, machine, markdown, text
 from bench.targets import judge
 from bench.workloads import workloads
@@ -52,13 +52,7 @@ def arguments() -> argparse.Namespace:
         if unknown:
             parser.error(f"unknown environment {unknown[0]!r}; there are {', '.join(ENVIRONMENTS)}")
         return options
-    options.paths = {}
-    names = sorted({*HOME_OF, *ENVIRONMENTS})
-    for word in options.python:
-        name, _, path = word.partition("=")
-        if name not in names or not path:
-            parser.error(f"--python {word}: want NAME=PATH with a name of {', '.join(names)}")
-        options.paths[name] = path
+    options.paths = interpreters(parser, options.python)
     if options.rounds < 1 or options.threads < 0 or not options.budget > 0 or not options.patience > 0:
         parser.error("--rounds, --threads, --budget and --patience must be positive")
     if options.quick:

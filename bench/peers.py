@@ -6,6 +6,7 @@ import os
 import subprocess
 import sys
 import venv
+from argparse import ArgumentParser
 from pathlib import Path
 
 # Environment -> what is installed in it. HIPS autograd is imported as `autograd`, as this library is: it lives alone.
@@ -75,6 +76,17 @@ def interpreter(engine: str, given: dict[str, str]) -> tuple[str | None, str]:
     return None, (
         f"no interpreter: run 'python -m bench setup {home}', or give --python {home}=PATH or WENGERT_BENCH_{home.upper()}"
     )
+
+
+def interpreters(parser: ArgumentParser, words: list[str]) -> dict[str, str]:
+    """The --python NAME=PATH words of a command line."""
+    names, paths = sorted({*HOME_OF, *ENVIRONMENTS}), {}
+    for word in words:
+        name, _, path = word.partition("=")
+        if name not in names or not path:
+            parser.error(f"--python {word}: want NAME=PATH with a name of {', '.join(names)}")
+        paths[name] = path
+    return paths
 
 
 def set_up(names: list[str], pip: list[str]) -> int:

@@ -14,7 +14,6 @@ from typing import Any
 import numpy as np
 
 BATCHES = 8  # that the steps go through in turn
-CHAIN_OPS = 100
 RATE = 1e-3
 ADAM_TENSORS = 10
 Batch = tuple[np.ndarray, ...]
@@ -52,6 +51,18 @@ def mlp(name: str, sizes: tuple[int, ...], batch: int, activation: str, loss: st
     )
 
 
+def chain(size: int, ops: int) -> Workload:
+    """`ops` small ops on arrays of `size` elements."""
+    return Workload(
+        f"chain-{size}" if ops == 100 else f"chain-{size}-{ops}",
+        "chain",
+        f"{ops:,} ops, mul and tanh in turn, float32, forward + backward, per op; elements: {size:,}",
+        {"size": size, "ops": ops},
+        units=ops,
+        flops=5 * ops * size,
+    )
+
+
 def workloads() -> list[Workload]:
     elements, rows, classes, tokens, width, ops, adam = 1_000_000, 4096, 1000, 2048, 768, 10_000, 10_000_000
     return [
@@ -70,14 +81,7 @@ def workloads() -> list[Workload]:
             "layer_norm", "layer_norm", f"sum of layer norm {tokens}×{width} with weight and bias, forward + backward",
             {"rows": tokens, "width": width}, tolerance=1e-3, flops=16 * tokens * width, bytes=8 * tokens * width,
         ),
-        *(
-            Workload(
-                f"chain-{size}", "chain",
-                f"{CHAIN_OPS} ops, mul and tanh in turn, float32, forward + backward, per op; elements: {size:,}",
-                {"size": size}, units=CHAIN_OPS, flops=5 * CHAIN_OPS * size,
-            )
-            for size in (1, 100, 10_000)
-        ),
+        *(chain(size, 100) for size in (1, 100, 10_000)),
         Workload(
             "scalar", "scalar", f"a scalar program of {ops:,} ops (mul, add, tanh), forward + backward, per op",
             {"ops": ops}, units=ops, tolerance=2e-3,
@@ -109,7 +113,8 @@ def batches(build: str, settings: dict[str, Any]) -> list[Batch]:
         return rng.standard_normal(shape, np.float32)
 
     made: list[Batch] = []
-    for number in range(2 if build == "adam" else BATCHES):
+    large = build == "adam" or settings.get("size", 0) > 1_000_000
+    for number in range(2 if large else BATCHES):
         match build:
             case "mlp" if settings["loss"] == "mse":
                 x, y = moons(settings["batch"], number)

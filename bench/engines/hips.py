@@ -35,9 +35,9 @@ def gradients(function: Any, count: int) -> Pair:
     return step, lambda: state
 
 
-def chain(size: int) -> Pair:
+def chain(size: int, ops: int) -> Pair:
     def forward(x: Any, w: Any) -> Any:
-        for _ in range(workloads.CHAIN_OPS // 2):
+        for _ in range(ops // 2):
             x = np.tanh(x * w)
         return np.sum(x)
 

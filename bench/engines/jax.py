@@ -92,9 +92,9 @@ def gradients(function: Any, count: int, more: list[Any]) -> Pair:
     return step, lambda: state
 
 
-def chain(size: int) -> Pair:
+def chain(size: int, ops: int) -> Pair:
     def forward(x: Any, w: Any) -> Any:
-        for _ in range(workloads.CHAIN_OPS // 2):
+        for _ in range(ops // 2):
             x = jnp.tanh(x * w)
         return x.sum()
 

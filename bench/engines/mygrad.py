@@ -29,9 +29,9 @@ def gradients(function: Any, count: int) -> Pair:
     return step, lambda: [leaf.grad for leaf in leaves]
 
 
-def chain(size: int) -> Pair:
+def chain(size: int, ops: int) -> Pair:
     def forward(x: Any, w: Any) -> Any:
-        for _ in range(workloads.CHAIN_OPS // 2):
+        for _ in range(ops // 2):
             x = mg.tanh(x * w)
         return x.sum()
 

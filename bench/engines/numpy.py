@@ -64,12 +64,12 @@ def mlp(sizes: list[int], batch: int, activation: str, loss: str) -> Pair:
     return step, lambda: arrays
 
 
-def chain(size: int) -> Pair:
+def chain(size: int, ops: int) -> Pair:
     state: list[Any] = []
 
     def step(x: Any, w: Any) -> float:
         values = [x]
-        for _ in range(workloads.CHAIN_OPS // 2):
+        for _ in range(ops // 2):
             y = values[-1] * w
             values.append(np.tanh(y, out=y))
         g, dw = np.ones_like(x), np.zeros_like(w)

@@ -82,10 +82,10 @@ def gradients(inputs: list[Any], value: Any, leaves: list[Any]) -> Pair:
     return step, lambda: state
 
 
-def chain(size: int) -> Pair:
+def chain(size: int, ops: int) -> Pair:
     x, w = (pt.vector(dtype="float32", shape=(size,)) for _ in range(2))
     y = x
-    for _ in range(workloads.CHAIN_OPS // 2):
+    for _ in range(ops // 2):
         y = pt.tanh(y * w)
     return gradients([x, w], y.sum(), [x, w])
 

@@ -7,7 +7,6 @@ from collections.abc import Callable
 from typing import Any
 
 import numpy as np
-import workloads
 
 SETTINGS = "no peer: a bare tape over NumPy, as a floor"
 
@@ -23,7 +22,7 @@ class Node:
         self.data, self.inputs, self.back, self.grad = data, inputs, back, None
 
 
-def chain(size: int) -> tuple[Callable[..., float], Callable[[], list[Any]]]:
+def chain(size: int, ops: int) -> tuple[Callable[..., float], Callable[[], list[Any]]]:
     state: list[Any] = []
 
     def step(start: Any, factor: Any) -> float:
@@ -41,7 +40,7 @@ def chain(size: int) -> tuple[Callable[..., float], Callable[[], list[Any]]]:
             return node
 
         y = x
-        for _ in range(workloads.CHAIN_OPS // 2):
+        for _ in range(ops // 2):
             y = tanh(mul(y, w))
         loss = float(y.data.sum())
         y.grad = np.ones_like(y.data)

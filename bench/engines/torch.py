@@ -44,9 +44,9 @@ def gradients(function: Any, count: int, more: list[Any], wrap: Wrap = plain) ->
     return step, lambda: [leaf.grad.numpy() for leaf in leaves]
 
 
-def chain(size: int, wrap: Wrap = plain) -> Pair:
+def chain(size: int, ops: int, wrap: Wrap = plain) -> Pair:
     def forward(x: Any, w: Any) -> Any:
-        for _ in range(workloads.CHAIN_OPS // 2):
+        for _ in range(ops // 2):
             x = torch.tanh(x * w)
         return x.sum()
 

@@ -73,9 +73,9 @@ def gradients(function: Any, count: int, more: list[Any], wrap: Wrap = plain) ->
     return lambda *batch: chosen(*batch).item(), lambda: [leaf.grad.numpy() for leaf in leaves]
 
 
-def chain(size: int, wrap: Wrap = plain) -> Pair:
+def chain(size: int, ops: int, wrap: Wrap = plain) -> Pair:
     def forward(x: Any, w: Any) -> Any:
-        for _ in range(workloads.CHAIN_OPS // 2):
+        for _ in range(ops // 2):
             x = ag.tanh(x * w)
         return x.sum()
 
