@@ -19,7 +19,15 @@ from autograd.compiler.loops import Buffer
 from autograd.kernels.scalars import FUNCTIONS, source_of
 
 LENGTH = 4096
-RANGES = {"log": (0.01, 10), "log2": (0.01, 10), "log10": (0.01, 10), "log1p": (-0.9, 3), "sqrt": (0, 10), "power": (0.1, 5), "arcsin": (-1, 1)}
+RANGES = {
+    "log": (0.01, 10),
+    "log2": (0.01, 10),
+    "log10": (0.01, 10),
+    "log1p": (-0.9, 3),
+    "sqrt": (0, 10),
+    "power": (0.1, 5),
+    "arcsin": (-1, 1),
+}
 NAMES = (
     "exp exp2 expm1 log log2 log10 log1p tanh sigmoid softplus erf sinh cosh sin cos tan power sqrt cbrt arctan arcsin".split()
 )
