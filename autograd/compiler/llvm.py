@@ -58,21 +58,42 @@ def _blas(name: str) -> int:
 
 
 class Code:
-    """A compiled program: `run` takes the address of a table of addresses.
+    """A compiled program: `run` takes the address of a table of addresses."""
 
-    `address` is that of ``program(table, thread, threads)``, which the threads of a pool call each for itself.
-    """
-
-    def __init__(self, engine: Any, routines: list[int], assembly: Callable[[], str]):
+    def __init__(self, engine: Any, routines: list[int], assembly: Callable[[], str], threads: int):
         self._engine, self.routines, self.assembly = engine, routines, assembly
-        self.address, alone = (engine.get_function_address(name) for name in ("program", "alone"))
-        if not (self.address and alone):
+        together, alone = (engine.get_function_address(name) for name in ("program", "alone"))
+        if not (together and alone):
             raise RuntimeError("an object file without its program")
-        self.run = ctypes.CFUNCTYPE(None, ctypes.c_void_p)(alone)
+        self.run: Callable[[int], None] = ctypes.CFUNCTYPE(None, ctypes.c_void_p)(alone)
+        if threads > 1:
+            self.run = _shared(together, threads)
 
 
-def compile_program(lines: list[str], buffers: dict[str, Buffer], functions: dict[str, Any]) -> Code:
+def _shared(address: int, threads: int) -> Callable[[int], None]:
+    """Runs a program on the pool. BLAS, which each thread calls for its own part, is held to one thread of its own."""
+    from autograd.kernels.pool import pool
+    from autograd.kernels.threads import get_num_threads, single
+
+    blas = single("scipy")
+
+    def run(table: int) -> None:
+        if blas is None:
+            pool().run(address, table, min(threads, get_num_threads()))
+            return
+        blas.enter()
+        try:
+            pool().run(address, table, min(threads, get_num_threads()))
+        finally:
+            blas.leave()
+
+    return run
+
+
+def compile_program(lines: list[str], buffers: dict[str, Buffer], functions: dict[str, Any], threads: int = 1) -> Code:
     """Compile the lines of a loop program over named buffers, or find it among those that were kept on disk.
+
+    One that was lowered for several threads is run by as many.
 
     The table has the addresses of the buffers in order, then what ``Code.routines`` tells: the addresses of BLAS routines, and
     room for the rows of addresses that kernels of very many arrays take.
@@ -86,7 +107,7 @@ def compile_program(lines: list[str], buffers: dict[str, Buffer], functions: dic
     entry = cached.load(key)
     if entry is not None:
         try:
-            return _loaded(*entry, machine, assembly)
+            return _loaded(*entry, machine, assembly, threads)
         except RuntimeError:  # whole, but not for here
             cached.discard(key)
             machine, _ = _target()
@@ -94,7 +115,7 @@ def compile_program(lines: list[str], buffers: dict[str, Buffer], functions: dic
     outside = [f.name for f in module.functions if f.is_declaration and not f.name.startswith("llvm.")]
     description, code = {"routines": routines, "outside": outside, "rows": rows}, machine.emit_object(module)
     cached.store(key, description, code)
-    return _loaded(description, code, machine, assembly)
+    return _loaded(description, code, machine, assembly, threads)
 
 
 def _optimised(lines: list[str], buffers: dict[str, Buffer], functions: dict[str, Any]) -> tuple[Any, list[str], int]:
@@ -117,7 +138,7 @@ def _optimised(lines: list[str], buffers: dict[str, Buffer], functions: dict[str
     return module, maker.routines, len(maker.rows)
 
 
-def _loaded(description: dict[str, Any], code: bytes, machine: Any, assembly: Callable[[], str]) -> Code:
+def _loaded(description: dict[str, Any], code: bytes, machine: Any, assembly: Callable[[], str], threads: int) -> Code:
     """The program of an object file, linked; RuntimeError where that cannot be."""
     import llvmlite.binding as llvm
 
@@ -128,13 +149,17 @@ def _loaded(description: dict[str, Any], code: bytes, machine: Any, assembly: Ca
     engine.add_object_file(llvm.ObjectFileRef.from_data(code))
     engine.finalize_object()
     routines = [_routine(name) for name in description["routines"]] + [0] * description["rows"]
-    return Code(engine, routines, assembly)
+    return Code(engine, routines, assembly, threads)
 
 
 @cache
 def _routine(name: str) -> int:
-    """The address of a BLAS routine: in the library that SciPy's wheels carry, since importing scipy.linalg takes longer
+    """The address of the barrier of the pool, or of a BLAS routine: in the library that SciPy's wheels carry, since importing scipy.linalg takes longer
     than all else that a program from disk needs; else as SciPy tells."""
+    if name == "barrier":
+        from autograd.kernels.pool import pool
+
+        return pool().barrier_address
     spec = find_spec("scipy")
     if spec is None or spec.origin is None:
         return _blas(name)

@@ -197,6 +197,11 @@ class Nest:
         """The arrays in memory that it reads or writes."""
         return [self.private.get(b, b) for b in self.buffers()]
 
+    def written(self) -> list[str]:
+        """Those that it writes."""
+        stores = {s.buffer: None for s in self.statements() if isinstance(s, Store)} | {f.buffer: None for f in self.fills}
+        return [self.private.get(b, b) for b in stores if b not in self.rows]
+
     def lines(self, arrays: dict[str, Buffer]) -> list[str]:
         """Its body."""
         out = [f"{f.buffer}[...] = {f.value}" for f in self.fills]
@@ -243,7 +248,7 @@ class Plain:
         """The arrays that it takes from outside."""
         return self.used
 
-    touched = buffers
+    touched = written = buffers
 
     def lines(self, arrays: dict[str, Buffer]) -> list[str]:
         """Its body."""
@@ -270,6 +275,10 @@ class Product:
         return [self.left, self.right, self.out]
 
     touched = buffers
+
+    def written(self) -> list[str]:
+        """The one that it writes."""
+        return [self.out]
 
     def line(self) -> str:
         """The call."""
@@ -313,15 +322,15 @@ def kernels(steps: list[Step], arrays: dict[str, Buffer]) -> tuple[list[str], li
     return text, calls
 
 
-def threaded(calls: list[tuple[Step, str]]) -> list[tuple[Step | None, str]]:
-    """The calls of a program that several threads run: what is not shared is the first one's, and all wait in between."""
+def threaded(calls: list[tuple[Step, str]], phases: list[int]) -> list[tuple[Step | None, str]]:
+    """The calls of a program that several threads run: what is not shared is the first one's, and all wait between phases."""
     lines: list[tuple[Step | None, str]] = []
-    alone: bool | None = None
-    for step, line in calls:
-        if alone is not None and (step.shared or not alone):
+    alone = False
+    for k, (step, line) in enumerate(calls):
+        if k and phases[k] != phases[k - 1]:
             lines.append((None, "barrier(threads)"))
-            alone = None
-        if not step.shared and alone is None:
+            alone = False
+        if not step.shared and not alone:
             lines.append((None, "if thread == 0:"))
         alone = not step.shared
         lines.append((step, line if step.shared else "    " + line))

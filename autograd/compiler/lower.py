@@ -17,7 +17,7 @@ from autograd.compiler.capture import Program
 from autograd.compiler.loops import Buffer, Fill, Let, Load, Loop, Nest, Plain, Product, Step, Store, kernels, kind, threaded
 from autograd.compiler.plan import plan
 from autograd.compiler.simplify import order, roots, simplify
-from autograd.compiler.split import split
+from autograd.compiler.split import phases, split
 from autograd.compiler.tidy import tidy
 from autograd.compiler.trace import REDUCTIONS, Traced
 
@@ -88,7 +88,8 @@ class Lowered:
         self._copy_outputs()
         tidy(self.steps, self.buffers)
         self.threads = threads if split(self.steps, self.buffers, threads) else 1
-        self.arena = plan(self.steps, self.buffers)
+        self.phases = phases(self.steps, self.threads > 1)
+        self.arena = plan(self.steps, self.phases, self.buffers)
         self.largest_product = max((s.work for s in self.steps if isinstance(s, Product)), default=0)
 
     # ---- memory -----------------------------------------------------------------------------------------------------
@@ -438,7 +439,7 @@ class Lowered:
             loop = nest.loops[0]
             loop.stores.append(Store(self.name_of[state.tick], _index(state), self._emit(new, _index(new), loop)))
             nest.sources.append("write")
-        self.steps.extend(nests.values())
+        self.steps.extend(sorted(nests.values(), key=lambda nest: -math.prod(nest.loops[0].shape)))
         for state, name in copies:
             target = self.name_of[state.tick]
             self.steps.append(Plain([f"{target}[...] = {name}"], [target, name], ["write"]))
@@ -465,7 +466,7 @@ class Lowered:
     def lines(self) -> list[str]:
         """The loop program: its kernels, and then the calls of one run."""
         text, calls = kernels(self.steps, self.buffers)
-        return text + [line for _, line in (threaded(calls) if self.threads > 1 else calls)]
+        return text + [line for _, line in (threaded(calls, self.phases) if self.threads > 1 else calls)]
 
     def table(self) -> dict[str, Buffer]:
         """The buffers whose addresses the program is given, in order."""
@@ -477,7 +478,7 @@ class Lowered:
         names = {"argument": "argument", "state": "state", "constant": "constant", "output": "result", "arena": "scratch"}
         text, calls = kernels(self.steps, self.buffers)
         lines = [f"# {n}: {b.dtype}{list(b.shape)}, {names[b.place]}" for n, b in self.table().items()]
-        shown = threaded(calls) if self.threads > 1 else calls
+        shown = threaded(calls, self.phases) if self.threads > 1 else calls
         body = [f"    {line}{_remark(step)}" for step, line in shown]
         head = "def program(thread, threads):" if self.threads > 1 else "def program():"
         return "\n".join([*lines, "", *text, "", head, *(body or ["    pass"])]) + "\n"

@@ -12,14 +12,14 @@ MANY = 400
 """Arrays from which placing them by size would take too long."""
 
 
-def plan(steps: list[Step], buffers: dict[str, Buffer]) -> int:
-    """Give every array in scratch an offset; the bytes in all.
+def plan(steps: list[Step], times: list[int], buffers: dict[str, Buffer]) -> int:
+    """Give every array in scratch an offset; the bytes in all. Steps of the same time may run at once.
 
     A few arrays are placed largest first, each in the first gap that is free while it lives; many in the order in which
     they come to life, in what others have left.
     """
     life: dict[str, tuple[int, int]] = {}
-    for k, step in enumerate(steps):
+    for k, step in zip(times, steps, strict=True):
         for name in step.touched():
             if buffers[name].place == "arena":
                 life[name] = (life.get(name, (k, k))[0], k)

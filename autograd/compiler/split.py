@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from autograd.compiler.loops import Buffer, Nest, Plain, Product, Step, Store
 
-__all__ = ["split", "work"]
+__all__ = ["phases", "split", "work"]
 
 PROGRAM = 150_000.0
 """Nanoseconds of one thread's work from which a program is run by several."""
@@ -42,6 +42,35 @@ def split(steps: list[Step], buffers: dict[str, Buffer], threads: int) -> bool:
                 at += 1
         any_shared |= step.shared
     return any_shared
+
+
+def phases(steps: list[Step], several: bool) -> list[int]:
+    """The phase of each step, where all wait for each other between two phases; without threads each step is one.
+
+    Steps share a phase if none of them reads or writes what another one, on another thread, may be writing.
+    """
+    if not several:
+        return list(range(len(steps)))
+    found: list[int] = []
+    phase = 0
+    touched: dict[str, set[bool]] = {}  # in this phase: by steps that are shared, or that the first thread does alone
+    written: dict[str, set[bool]] = {}
+    for step in steps:
+        mine = step.written()
+
+        def apart(users: set[bool], shared: bool = step.shared) -> bool:
+            return shared or True in users  # two steps of the first thread alone follow each other anyway
+
+        if any(name in touched and apart(touched[name]) for name in mine) or any(
+            name in written and apart(written[name]) for name in step.touched()
+        ):
+            phase, touched, written = phase + 1, {}, {}
+        found.append(phase)
+        for name in step.touched():
+            touched.setdefault(name, set()).add(step.shared)
+        for name in mine:
+            written.setdefault(name, set()).add(step.shared)
+    return found
 
 
 def work(step: Step, buffers: dict[str, Buffer]) -> float:
