@@ -21,6 +21,8 @@ from autograd.compiler import lower
 MANY = 8
 ROWS = (1, 8, 64, 100, 256)
 SIDES = ((2, 16), (16, 1), (16, 16), (10, 64), (64, 10), (32, 32), (64, 64), (128, 64), (784, 10))
+BATCHES = ((2, 100, 16), (16, 100, 16), (16, 100, 1), (64, 64, 128), (10, 64, 64))  # of weight gradients
+LEAST = 20.0  # nanoseconds below which nothing is told apart
 LARGEST = 1 << 21  # multiply-adds
 FORMS: dict[str, Callable[[Any, Any], Any]] = {
     "a @ b": lambda a, b: a @ b,
@@ -45,17 +47,18 @@ def nanoseconds(form: str, m: int, k: int, n: int, loops: bool) -> float:
     pairs = [tuple(ag.Tensor(x) for x in operands(form, m, k, n)) for _ in range(2 * MANY)]
     before = lower.SMALL_PRODUCT
     lower.SMALL_PRODUCT = 1 << 60 if loops else 0
-    times = []
+    timers = []
     try:
         for count in (MANY, 2 * MANY):
             run = ag.jit(products(FORMS[form], pairs[:count]))
             run()
-            timer = timeit.Timer(run)
-            number = max(1, int(0.005 / timer.timeit(1)))
-            times.append(min(timer.repeat(9, number)) / number)
+            timers.append(timeit.Timer(run))
     finally:
         lower.SMALL_PRODUCT = before
-    return (times[1] - times[0]) / MANY * 1e9
+    number = max(1, int(0.004 / min(timers[0].timeit(1), timers[0].timeit(1))))
+    times = [[timer.timeit(number) for timer in timers] for _ in range(11)]  # in turn
+    few, many = (min(t) / number for t in zip(*times, strict=True))
+    return (many - few) / MANY * 1e9
 
 
 def grid() -> Iterator[tuple[int, int, int]]:
@@ -63,13 +66,7 @@ def grid() -> Iterator[tuple[int, int, int]]:
         for m in ROWS:
             if m * k * n <= LARGEST:
                 yield m, k, n
-
-
-def crossover(found: list[tuple[int, float, float]]) -> int:
-    """The limit with the least sum of logarithms of times, where smaller products are loops and the rest BLAS."""
-    found = sorted(found)
-    limits = [0, *(size for size, _, _ in found)]
-    return min(limits, key=lambda limit: sum(math.log(loops if size <= limit else blas) for size, loops, blas in found))
+    yield from BATCHES
 
 
 def main() -> int:
@@ -80,14 +77,26 @@ def main() -> int:
         result = min(nanoseconds(form, 1, 1, 1, True) for _ in range(3))  # what a result costs
         print(f"\n{form} (a result's own {result:,.0f} ns taken off)")
         print(f"{'m':>5}{'k':>5}{'n':>5}{'m·k·n':>10}{'loops':>10}{'BLAS':>10}  loops / BLAS")
-        found: dict[bool, list[tuple[int, float, float]]] = {True: [], False: []}
-        for m, k, n in sorted(grid(), key=math.prod):
-            loops, blas = (max(1.0, nanoseconds(form, m, k, n, way) - result) for way in (True, False))
-            found[n % 8 == 0].append((m * k * n, loops, blas))
+        found = []
+        for m, k, n in sorted(grid(), key=lambda shape: (shape[1], math.prod(shape))):
+            loops, blas = (max(LEAST, nanoseconds(form, m, k, n, way) - result) for way in (True, False))
+            found.append((k, m * k * n, loops, blas))
             print(f"{m:5}{k:5}{n:5}{m * k * n:10,}{loops:10,.0f}{blas:10,.0f}  {loops / blas:.2f}", flush=True)
-        whole, ragged = crossover(found[True]), crossover(found[False])
-        print(f"best limits: {whole:,} multiply-adds where n % 8 = 0, {ragged:,} elsewhere; now {lower.SMALL_PRODUCT:,}")
+        for what, at in (("m·k·n", 1), ("k", 0)):
+            print(f"best limit of {what}: {best_limit([(row[at], *row[2:]) for row in found])}")
+    print(f"\nnow {lower.SMALL_PRODUCT:,} multiply-adds")
     return 0
+
+
+def best_limit(found: list[tuple[int, float, float]]) -> str:
+    """The limit with the least geometric mean of times, loops up to it and BLAS beyond, and how near it is to the best."""
+    best = sum(math.log(min(loops, blas)) for _, loops, blas in found)
+
+    def cost(limit: int) -> float:
+        return sum(math.log(loops if size <= limit else blas) for size, loops, blas in found) - best
+
+    limit = min({0, *(size for size, _, _ in found)}, key=cost)
+    return f"{limit:,}, {math.exp(cost(limit) / len(found)):.2f} of the time of the best choice for each shape"
 
 
 if __name__ == "__main__":
