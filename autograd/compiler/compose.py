@@ -370,7 +370,7 @@ def cumsum(x: Any, axis: Any = None) -> Any:
 
 
 def product(a: Any, b: Any) -> Any:
-    """matmul over stacks too: one product where the right operand is one matrix, else multiplied and summed."""
+    """matmul of vectors, matrices and stacks; one product where the right operand is one matrix."""
     a, b = lifted(a), lifted(b)
     dtype = numpy.result_type(a.dtype, b.dtype)
     if a.ndim == 0 or b.ndim == 0 or a.shape[-1] != b.shape[-2 if b.ndim > 1 else 0]:
@@ -386,6 +386,9 @@ def product(a: Any, b: Any) -> Any:
     if b.ndim == 2 and dtype.kind == "f":
         rows = int(numpy.prod(a.shape[:-1], dtype=int))
         return reshape(matmul(reshape(a, (rows, a.shape[-1])), b), (*a.shape[:-1], b.shape[1]))
+    if dtype.kind == "f":
+        stack = numpy.broadcast_shapes(a.shape[:-2], b.shape[:-2])
+        return matmul(broadcast_to(a, (*stack, *a.shape[-2:])), broadcast_to(b, (*stack, *b.shape[-2:])))
     y = np.sum(expand_dims(a, -1) * expand_dims(b, -3), axis=-2)
     return y.astype(dtype)
 
@@ -398,14 +401,15 @@ def einsum(subscripts: str, *xs: Any) -> Any:
     sizes = {c: n for t, x in zip(operands, xs, strict=True) for c, n in zip(t, x.shape, strict=True)}
     if len(xs) == 2 and numpy.result_type(xs[0].dtype, xs[1].dtype).kind == "f":
         (s, t), both = operands, set(operands[0]) & set(operands[1])
-        inner = "".join(sorted(both - set(out)))
-        if not both & set(out) and set(s + t) - both <= set(out):  # no stack, nothing summed by itself: a matrix product
+        if set(s + t) - both <= set(out):  # nothing is summed by itself: a matrix product, or a stack of them
+            stack, inner = ("".join(c for c in s if c in both and (c in out) is kept) for kept in (True, False))
             left, right = ("".join(c for c in term if c not in both) for term in operands)
             rows, columns, depth = (int(numpy.prod([sizes[c] for c in w], dtype=int)) for w in (left, right, inner))
-            a = reshape(transpose(lifted(xs[0]), tuple(s.index(c) for c in left + inner)), (rows, depth))
-            b = reshape(transpose(lifted(xs[1]), tuple(t.index(c) for c in inner + right)), (depth, columns))
-            y = reshape(matmul(a, b), tuple(sizes[c] for c in left + right))
-            return transpose(y, tuple((left + right).index(c) for c in out))
+            lead = tuple(sizes[c] for c in stack)
+            a = reshape(transpose(lifted(xs[0]), tuple(s.index(c) for c in stack + left + inner)), (*lead, rows, depth))
+            b = reshape(transpose(lifted(xs[1]), tuple(t.index(c) for c in stack + inner + right)), (*lead, depth, columns))
+            y = reshape(matmul(a, b), tuple(sizes[c] for c in stack + left + right))
+            return transpose(y, tuple((stack + left + right).index(c) for c in out))
     y = None
     for term, x in zip(operands, xs, strict=True):
         x = transpose(lifted(x), tuple(term.index(c) for c in letters if c in term))

@@ -154,8 +154,11 @@ def _loaded(description: dict[str, Any], code: bytes, machine: Any, assembly: Ca
 
 @cache
 def _routine(name: str) -> int:
-    """The address of the barrier of the pool, or of a BLAS routine: in the library that SciPy's wheels carry, since importing scipy.linalg takes longer
-    than all else that a program from disk needs; else as SciPy tells."""
+    """The address of the barrier of the pool, or of a BLAS routine.
+
+    BLAS is looked for in the library that SciPy's wheels carry, since importing scipy.linalg takes longer than all else
+    that a program from disk needs; where there is none, SciPy is asked.
+    """
     if name == "barrier":
         from autograd.kernels.pool import pool
 
@@ -533,47 +536,58 @@ class Maker:
     def product(self, call: ast.Call) -> None:
         """``dot(a, b.T, out)``: a call of BLAS, whose arrays are column by column, so with everything exchanged.
 
-        With ``thread, threads`` behind, it computes this thread's part of the longer side of the result.
+        Stacks of matrices are multiplied one by one. With ``thread, threads`` behind, it computes this thread's part: of
+        the stack, or of the longer side of the result.
         """
         ir, b = self.ir, self.builder
         turned = [isinstance(a, ast.Attribute) for a in call.args[:3]]
         names = [a.value.id if isinstance(a, ast.Attribute) else a.id for a in call.args[:3]]  # type: ignore[attr-defined]
         left, right, out = (self.buffers[name] for name in names)
-        m, n = out.shape
-        k = left.shape[0 if turned[0] else 1]
-        double = out.dtype == numpy.float64
-        kind = ir.DoubleType() if double else ir.FloatType()
-        word, byte, real = ir.IntType(32).as_pointer(), ir.IntType(8).as_pointer(), kind.as_pointer()
+        m, n = out.shape[-2:]
+        k = left.shape[-2 if turned[0] else -1]
+        stack = out.size // max(1, m * n)
+        real = self.type(out.dtype).as_pointer()
         pointers = [b.bitcast(self.address(name), real) for name in names]
-        rows, columns, after = ir.IntType(32)(m), ir.IntType(32)(n), None
-        if len(call.args) > 3:
+        word = ir.IntType(64)
+        rows, columns, first, last = ir.IntType(32)(m), ir.IntType(32)(n), 0, 1
+        if stack > 1:
+            first, last = (0, stack) if len(call.args) == 3 else self.part(word(stack), 1)
+        elif len(call.args) > 3:
             by_row = m >= n
-            first, last = self.part(ir.IntType(64)(m if by_row else n), 16)
-            count = b.trunc(b.sub(last, first), ir.IntType(32))
+            start, end = self.part(word(m if by_row else n), 16)
+            count = b.trunc(b.sub(end, start), ir.IntType(32))
             steps = [k if not turned[0] else 1, 0, n] if by_row else [0, 1 if not turned[1] else k, 1]
-            pointers = [b.gep(p, [b.mul(first, ir.IntType(64)(s))]) for p, s in zip(pointers, steps, strict=True)]
+            pointers = [b.gep(p, [b.mul(start, word(s))]) for p, s in zip(pointers, steps, strict=True)]
             rows, columns = (count, columns) if by_row else (rows, count)
-            inside, after = b.function.append_basic_block(), b.function.append_basic_block()
-            b.cbranch(b.icmp_signed("<", first, last), inside, after)
-            b.position_at_end(inside)
+            last = b.zext(b.icmp_signed("<", start, end), word)  # no round where there is no part
+
+        def one() -> None:
+            at = b.load(self.variables["stack"][0])
+            places = [b.gep(p, [b.mul(at, word(s))]) for p, s in zip(pointers, [m * k, k * n, m * n], strict=True)]
+            self.gemm(out.dtype, places, (rows, columns, ir.IntType(32)(k)), (left.shape[-1], right.shape[-1], n), turned)
+
+        self.loop("stack", last, one, first)
+
+    def gemm(self, dtype: Any, places: list[Any], lengths: tuple[Any, Any, Any], widths: Any, turned: list[bool]) -> None:
+        """Call BLAS for the matrices at some places, of so many rows and columns and of rows that lie so far apart."""
+        ir, b = self.ir, self.builder
+        kind = self.type(dtype)
+        word, byte, real = ir.IntType(32).as_pointer(), ir.IntType(8).as_pointer(), kind.as_pointer()
         with b.goto_block(self.entry):
             ints = [b.alloca(ir.IntType(32)) for _ in range(6)]
             letters = [b.alloca(ir.IntType(8)) for _ in range(2)]
             scales = [b.alloca(kind) for _ in range(2)]
-        lengths = [ir.IntType(32)(v) for v in (k, right.shape[1], left.shape[1], n)]
-        for place, v in zip(ints, [columns, rows, *lengths], strict=True):
+        (left, right, out), (rows, columns, depth) = places, lengths
+        steps = [ir.IntType(32)(widths[k]) for k in (1, 0, 2)]
+        for place, v in zip(ints, [columns, rows, depth, *steps], strict=True):
             b.store(v, place)
         for place, t in zip(letters, [turned[1], turned[0]], strict=True):
             b.store(ir.IntType(8)(ord("T" if t else "N")), place)
         for place, scale in zip(scales, [1.0, 0.0], strict=True):
             b.store(ir.Constant(kind, scale), place)
         shape = ir.FunctionType(ir.VoidType(), [byte, byte, word, word, word, real, real, word, real, word, real, real, word])
-        routine = self.routine("dgemm" if double else "sgemm", shape)
-        b.call(routine, [*letters, *ints[:3], scales[0], pointers[1], ints[3], pointers[0], ints[4], scales[1], pointers[2],
-                         ints[5]])  # fmt: skip
-        if after is not None:
-            b.branch(after)
-            b.position_at_end(after)
+        routine = self.routine("dgemm" if dtype == numpy.float64 else "sgemm", shape)
+        b.call(routine, [*letters, *ints[:3], scales[0], right, ints[3], left, ints[4], scales[1], out, ints[5]])
 
     # ---- expressions ------------------------------------------------------------------------------------------------
 

@@ -242,7 +242,9 @@ class Plain:
     work: int = 0
     runs_for_all: bool = False
     """Whether it wants to know how many threads there are."""
-    shared = False
+    stack: int = 1
+    """Rounds of an outermost loop whose rounds have nothing to do with each other."""
+    shared: bool = False
 
     def buffers(self) -> list[str]:
         """The arrays that it takes from outside."""
@@ -252,7 +254,7 @@ class Plain:
 
     def lines(self, arrays: dict[str, Buffer]) -> list[str]:
         """Its body."""
-        return self.text
+        return [line.replace("range(", "share(") if self.shared and line.startswith("for ") else line for line in self.text]
 
     def flops(self) -> int:
         """Scalar functions computed."""
@@ -268,6 +270,7 @@ class Product:
     out: str
     turned: tuple[bool, bool]
     work: int
+    stack: int = 1
     shared: bool = False
 
     def buffers(self) -> list[str]:

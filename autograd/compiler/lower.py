@@ -144,7 +144,7 @@ class Lowered:
         if any(y.function == "gather" and y.inputs[0] is x for y in consumers):
             return True
         if any(y.function == "matmul" for y in consumers):
-            return not (x.function == "transpose" and self._resides(x.inputs[0]))
+            return not (_turns(x) and self._resides(x.inputs[0]))
         if any(y.function == "reshape" and not _same_but_ones(x, y) for y in consumers):
             return True
         if x.function in ("broadcast", "reshape", "transpose", "cast", "count"):
@@ -304,25 +304,13 @@ class Lowered:
 
     def _product(self, x: Traced, name: str) -> Step:
         (a, ta), (b, tb) = (self._operand(i) for i in x.inputs)
-        m, n = x.shape
-        k = x.inputs[0].shape[1]
+        (m, n), k, stack = x.shape[-2:], x.inputs[0].shape[-1], math.prod(x.shape[:-2])
         if k == 0:
             return Plain([f"{name}[...] = 0"], [name], ["fill"])
         if m * n * k > SMALL_PRODUCT:
-            return Product(a, b, name, (ta, tb), m * n * k)
-        used = list(dict.fromkeys([a, b, name]))
-        if ta and n < 8 <= m:  # rows so short that they make no vectors: the other way round, and turned at the end
-            lines = [f"r1 = local({kind(x.dtype)}, {n * m})"]
-            lines += _small_product(_item(b, not tb), _item(a, False), _place("r1", m), n, m, k)
-            lines += [f"for i in range({m}):", f"    for j in range({n}):", f"        {name}[i, j] = r1[j * {m} + i]"]
-            return Plain(lines, used, ["matmul"], 2 * m * n * k)
-        lines, right = [], _item(b, False)
-        if tb:  # a copy the other way round, so that the inner loop runs along rows
-            lines = [f"r0 = local({kind(x.dtype)}, {k * n})", f"for k in range({k}):", f"    for j in range({n}):",
-                     f"        r0[k * {n} + j] = {b}[j, k]"]  # fmt: skip
-            right = _place("r0", n)
-        lines += _small_product(_item(a, ta), right, _item(name, False), m, n, k)
-        return Plain(lines, used, ["matmul"], 2 * m * n * k)
+            return Product(a, b, name, (ta, tb), stack * m * n * k, stack)
+        lines = _small_product((a, ta), (b, tb), name, (m, n, k), stack, kind(x.dtype))
+        return Plain(lines, list(dict.fromkeys([a, b, name])), ["matmul"], 2 * stack * m * n * k, stack=stack)
 
     def _operand(self, x: Traced) -> tuple[str, bool]:
         if x.tick in self.name_of:
@@ -490,21 +478,42 @@ def _remark(step: Step | None) -> str:
     return "  # " + ", ".join(step.sources[:8]) + (f" and {len(step.sources) - 8} more" if len(step.sources) > 8 else "")
 
 
-def _item(name: str, turned: bool) -> str:
-    """The text of an element of a matrix, to be filled in with row and column."""
-    return f"{name}[{{1}}, {{0}}]" if turned else f"{name}[{{0}}, {{1}}]"
+def _small_product(
+    left: tuple[str, bool], right: tuple[str, bool], out: str, lengths: tuple[int, int, int], stack: int, dtype: str
+) -> list[str]:
+    """The lines of a small product, or of a stack of them; operands may be stored transposed."""
+    (a, ta), (b, tb), (m, n, k) = left, right, lengths
+
+    def item(name: str, rows: int, columns: int, turned: bool = False) -> str:
+        i, j = ("{1}", "{0}") if turned else ("{0}", "{1}")
+        return f"{name}[flat((s * {rows} + {i}) * {columns} + {j})]" if stack > 1 else f"{name}[{i}, {j}]"
+
+    if ta and n < 8 <= m:  # rows so short that they make no vectors: the other way round, and turned at the end
+        first = item(b, n, k) if tb else item(b, k, n, True)
+        lines = _strips(first, item(a, k, m), _place("r1", m), n, m, k)
+        local = [f"r1 = local({dtype}, {n * m})"]
+        lines += [f"for i in range({m}):", f"    for j in range({n}):",
+                  f"        {item(out, m, n).format('i', 'j')} = r1[j * {m} + i]"]  # fmt: skip
+    else:
+        local, lines, second = [], [], item(b, k, n)
+        if tb:  # a copy the other way round, so that the inner loop runs along rows
+            local, second = [f"r0 = local({dtype}, {k * n})"], _place("r0", n)
+            lines = [f"for k in range({k}):", f"    for j in range({n}):",
+                     f"        r0[k * {n} + j] = {item(b, n, k).format('j', 'k')}"]  # fmt: skip
+        first = item(a, k, m, True) if ta else item(a, m, k)
+        lines += _strips(first, second, item(out, m, n), m, n, k)
+    return [*local, f"for s in range({stack}):", *("    " + line for line in lines)] if stack > 1 else local + lines
 
 
 def _place(name: str, width: int) -> str:
-    """The same for an array inside the kernel."""
     return f"{name}[({{0}}) * {width} + {{1}}]"
 
 
-def _small_product(a: str, b: str, c: str, m: int, n: int, k: int) -> list[str]:
+def _strips(a: str, b: str, c: str, m: int, n: int, k: int) -> list[str]:
     """c = a b as loops in which a strip of the inner sum is written out: sums stay in registers, rows become vectors."""
 
     def strip(first: str, count: int) -> str:
-        at = [f"{first}{u}" if not first else f"{first} + {u}" for u in range(count)]
+        at = [f"{first}{u}" if not first else f"({first} + {u})" for u in range(count)]
         return " + ".join(f"{a.format('i', q)} * {b.format(q, 'j')}" for q in at)
 
     out = c.format("i", "j")
@@ -517,6 +526,11 @@ def _small_product(a: str, b: str, c: str, m: int, n: int, k: int) -> list[str]:
     if rest:
         lines += [*each, f"        {out} += {strip(str(whole * STRIP), rest)}"]
     return lines
+
+
+def _turns(x: Traced) -> bool:
+    """Whether x is a matrix, or a stack of them, transposed."""
+    return x.function == "transpose" and x.settings["axes"] == (*range(x.ndim - 2), x.ndim - 1, x.ndim - 2)
 
 
 def _literal(v: Any) -> str:

@@ -28,7 +28,9 @@ def split(steps: list[Step], buffers: dict[str, Buffer], threads: int) -> bool:
         if work(step, buffers) < STEP:
             continue
         if isinstance(step, Product):
-            step.shared = max(buffers[step.out].shape) >= 8 * threads
+            step.shared = step.stack >= threads or max(buffers[step.out].shape[-2:]) >= 8 * threads
+        elif isinstance(step, Plain):
+            step.shared = step.stack >= threads
         elif isinstance(step, Nest) and step.outer() >= threads:
             sums = scattered(step, buffers)
             if sums is None:

@@ -216,9 +216,9 @@ def broadcast_to(x: Any, shape: Any) -> Any:
 
 
 def matmul(a: Any, b: Any) -> Any:
-    """The product of two matrices; `compose.product` brings vectors and stacks to it."""
+    """The product of two matrices, or of each pair in two stacks of them; `compose.product` brings all else to it."""
     dtype = numpy.result_type(a.dtype, b.dtype)
-    return Traced("matmul", (a.astype(dtype), b.astype(dtype)), (a.shape[0], b.shape[1]), dtype)
+    return Traced("matmul", (a.astype(dtype), b.astype(dtype)), (*a.shape[:-1], b.shape[-1]), dtype)
 
 
 def _picked(indices: Any, axis: int, shape: tuple[int, ...]) -> tuple[Any, Any]:
