@@ -1,5 +1,5 @@
 """`python -m bench.products`: matrix products inside a compiled step, written out as loops and by BLAS, in nanoseconds, to
-find the size from which BLAS wins (SMALL_PRODUCT in autograd/compiler/lower.py)."""
+find the size from which BLAS wins (`written_out` in autograd/compiler/lower.py)."""
 
 from __future__ import annotations
 
@@ -45,8 +45,8 @@ def products(form: Callable[[Any, Any], Any], pairs: list[Any]) -> Callable[[], 
 def nanoseconds(form: str, m: int, k: int, n: int, loops: bool) -> float:
     """One product and its result, from programs of many and of twice as many, so that what a call costs drops out."""
     pairs = [tuple(ag.Tensor(x) for x in operands(form, m, k, n)) for _ in range(2 * MANY)]
-    before = lower.SMALL_PRODUCT
-    lower.SMALL_PRODUCT = 1 << 60 if loops else 0
+    before = lower.written_out
+    lower.written_out = lambda *_: loops
     timers = []
     try:
         for count in (MANY, 2 * MANY):
@@ -54,7 +54,7 @@ def nanoseconds(form: str, m: int, k: int, n: int, loops: bool) -> float:
             run()
             timers.append(timeit.Timer(run))
     finally:
-        lower.SMALL_PRODUCT = before
+        lower.written_out = before
     number = max(1, int(0.004 / min(timers[0].timeit(1), timers[0].timeit(1))))
     times = [[timer.timeit(number) for timer in timers] for _ in range(11)]  # in turn
     few, many = (min(t) / number for t in zip(*times, strict=True))
@@ -84,7 +84,6 @@ def main() -> int:
             print(f"{m:5}{k:5}{n:5}{m * k * n:10,}{loops:10,.0f}{blas:10,.0f}  {loops / blas:.2f}", flush=True)
         for what, at in (("m·k·n", 1), ("k", 0)):
             print(f"best limit of {what}: {best_limit([(row[at], *row[2:]) for row in found])}")
-    print(f"\nnow {lower.SMALL_PRODUCT:,} multiply-adds")
     return 0
 
 

@@ -21,9 +21,9 @@ from autograd.compiler.split import phases, split
 from autograd.compiler.tidy import tidy
 from autograd.compiler.trace import REDUCTIONS, Traced
 
-__all__ = ["Lowered", "lower"]
+__all__ = ["Lowered", "lower", "written_out"]
 
-SMALL_PRODUCT = 64 * 1024  # multiply-adds below which written-out loops beat a call of BLAS
+TINY_PRODUCT, SMALL_PRODUCT = 1 << 10, 1 << 17  # multiply-adds; see `written_out`
 MADE_WHOLE = ("matmul", "scatter", *REDUCTIONS)  # what is not computed one element at a time
 MOVES = ("broadcast", "reshape", "transpose", "gather")
 STRIP = 16  # terms of an inner sum that are written out
@@ -307,7 +307,7 @@ class Lowered:
         (m, n), k, stack = x.shape[-2:], x.inputs[0].shape[-1], math.prod(x.shape[:-2])
         if k == 0:
             return Plain([f"{name}[...] = 0"], [name], ["fill"])
-        if m * n * k > SMALL_PRODUCT:
+        if not written_out(m, n, k, ta):
             return Product(a, b, name, (ta, tb), stack * m * n * k, stack)
         lines = _small_product((a, ta), (b, tb), name, (m, n, k), stack, kind(x.dtype))
         return Plain(lines, list(dict.fromkeys([a, b, name])), ["matmul"], 2 * stack * m * n * k, stack=stack)
@@ -476,6 +476,13 @@ def _remark(step: Step | None) -> str:
     if not isinstance(step, Nest):
         return ""
     return "  # " + ", ".join(step.sources[:8]) + (f" and {len(step.sources) - 8} more" if len(step.sources) > 8 else "")
+
+
+def written_out(m: int, n: int, k: int, ta: bool) -> bool:
+    """Whether loops beat a call of BLAS, as `python -m bench.products` measures it: sums are short, or few and side by side."""
+    if m * n * k > SMALL_PRODUCT:
+        return False
+    return k <= STRIP or m * n * k <= TINY_PRODUCT or ta and m <= 32 and (n % 8 == 0 or n < 8)
 
 
 def _small_product(
