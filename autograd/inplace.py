@@ -124,7 +124,9 @@ def plain_index(index: Any) -> Any:
     if isinstance(index, Tensor):
         if index._node is not None or index.dtype.kind not in "iub":
             raise DTypeError(f"an index must hold integers or booleans, not {index.dtype}. ({user_line()})")
-        index = index._data
+        index = index._data if mode.capture is None else mode.capture.index(index)
+    elif mode.capture is not None and type(index) is numpy.ndarray:
+        mode.capture.index(index)
     if isinstance(index, list):
         return numpy.array([_element(i) for i in index], dtype=numpy.intp if not index else None)
     return index.copy() if isinstance(index, numpy.ndarray) else index

@@ -16,6 +16,9 @@ __all__ = ["Generator", "default_generator", "manual_seed"]
 class Generator:
     """A stream of random numbers (Philox, counter based); equal seeds give equal streams on every machine.
 
+    Inside a jitted function the numbers are drawn anew at each call, in the order of the program: the same stream as
+    eager, to the bit. They are Tensors there.
+
     >>> Generator(0).normal(size=2) == Generator(0).normal(size=2)
     array([ True,  True])
     """
@@ -31,27 +34,30 @@ class Generator:
         self._numpy = numpy.random.Generator(numpy.random.Philox(self.seed))
         return self
 
-    def _stream(self) -> numpy.random.Generator:
-        if mode.capture is not None:
-            raise mode.capture.drawn()
-        return self._numpy
-
     def uniform(self, low: float = 0.0, high: float = 1.0, size: Any = None, dtype: Any = None) -> Any:
         """Numbers uniform on [low, high), in float32 too, where the largest would round up to high."""
-        x = self._cast(self._stream().uniform(low, high, size), dtype)
+        if mode.capture is not None:
+            return mode.capture.draw(self, "uniform", low, high, size, dtype)
+        x = self._cast(self._numpy.uniform(low, high, size), dtype)
         return numpy.where(x < high, x, numpy.nextafter(x, x.dtype.type(low))) if low < high else x
 
     def normal(self, loc: float = 0.0, scale: float = 1.0, size: Any = None, dtype: Any = None) -> Any:
         """Normal numbers of the given mean and standard deviation."""
-        return self._cast(self._stream().normal(loc, scale, size), dtype)
+        if mode.capture is not None:
+            return mode.capture.draw(self, "normal", loc, scale, size, dtype)
+        return self._cast(self._numpy.normal(loc, scale, size), dtype)
 
     def integers(self, low: int, high: int | None = None, size: Any = None) -> Any:
         """Integers uniform on [low, high)."""
-        return self._stream().integers(low, high, size)
+        if mode.capture is not None:
+            return mode.capture.draw(self, "integers", low, high, size)
+        return self._numpy.integers(low, high, size)
 
     def permutation(self, n: Any) -> Any:
         """0 … n−1, or the elements of an array, in random order."""
-        return self._stream().permutation(n)
+        if mode.capture is not None:
+            return mode.capture.draw(self, "permutation", n)
+        return self._numpy.permutation(n)
 
     @staticmethod
     def _cast(x: Any, dtype: Any) -> Any:

@@ -137,6 +137,16 @@ mode = Mode()
 # ---- writes in place: one record per storage, found only when it is needed --------------------------------------------
 
 
+class Together:
+    """Arrays that are always written together, by a compiled program; their writes are counted as one until it matters."""
+
+    __slots__ = ("owners", "where", "count", "last")
+
+    def __init__(self, arrays: list[ndarray[Any, Any]], where: Place | str):
+        self.owners = list({id(a): ref(a) for a in map(Writes.owner, arrays)}.values())
+        self.where, self.count, self.last = where, 0, 0
+
+
 class Writes:
     """When each storage was last written in place, so that a node that saved the old value can be told.
 
@@ -147,6 +157,7 @@ class Writes:
     def __init__(self) -> None:
         self.last = 0
         self._of: dict[int, tuple[ref[Any], int, int, Place | str]] = {}
+        self._waiting: list[Together] = []
 
     @staticmethod
     def owner(array: ndarray[Any, Any]) -> ndarray[Any, Any]:
@@ -157,15 +168,15 @@ class Writes:
 
     def note(self, array: ndarray[Any, Any], where: Place | str) -> None:
         """Take down that the storage of `array` is being written."""
-        owner = self.owner(array)
-        key = id(owner)
-        entry = self._of.get(key)
-        keep = entry[0] if entry is not None else ref(owner, lambda _, forget=self._of.pop, key=key: forget(key, None))  # type: ignore[misc]
+        if self._waiting:
+            self._settle()
         self.last = tick()
-        self._of[key] = (keep, self.last, self.version(array) + 1, where)
+        self._enter(self.owner(array), self.last, 1, where)
 
     def note_all(self, arrays: list[ndarray[Any, Any]], where: Place | str) -> None:
         """`note` for many arrays that were noted before, mostly."""
+        if self._waiting:
+            self._settle()
         of, now = self._of, tick()
         for array in arrays:
             entry = of.get(id(array))
@@ -175,13 +186,40 @@ class Writes:
                 of[id(array)] = (entry[0], now, entry[2] + 1, where)
         self.last = now
 
+    def note_together(self, arrays: Together) -> None:
+        """`note` for arrays that a compiled program writes at each call: one operation, entered for each when it is asked."""
+        arrays.last = self.last = tick()
+        arrays.count += 1
+        if arrays.count == 1:
+            self._waiting.append(arrays)
+
+    def _settle(self) -> None:
+        while self._waiting:
+            together = self._waiting.pop()
+            count, together.count = together.count, 0
+            for reference in together.owners:
+                owner = reference()
+                if owner is not None:
+                    self._enter(owner, together.last, count, together.where)
+
+    def _enter(self, owner: ndarray[Any, Any], now: int, count: int, where: Place | str) -> None:
+        key = id(owner)
+        entry = self._of.get(key)
+        keep = entry[0] if entry is not None else ref(owner, lambda _, forget=self._of.pop, key=key: forget(key, None))  # type: ignore[misc]
+        last, before = (entry[1], entry[2]) if entry is not None else (0, 0)
+        self._of[key] = (keep, max(last, now), before + count, where)
+
     def version(self, array: ndarray[Any, Any]) -> int:
         """How often the storage of `array` was written in place."""
+        if self._waiting:
+            self._settle()
         entry = self._of.get(id(self.owner(array)))
         return entry[2] if entry is not None else 0
 
     def check(self, node: Node) -> None:
         """Raise if a value that `node` saved was written after the node was made."""
+        if self._waiting:
+            self._settle()
         for name, value in zip(node.plan.saved, node.saved or (), strict=True):
             if isinstance(value, ndarray):
                 entry = self._of.get(id(self.owner(value)))

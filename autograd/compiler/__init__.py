@@ -6,5 +6,8 @@
 ``lower``    the recorded instructions as loops, and the loops as Python source
 ``llvm``     the loops as machine code
 ``guards``   what a compiled program took for granted, checked at each call
+``frame``    the memory of one call in flight; ``address`` where arrays lie
+``variant``  a program with its guards, called
+``checked``  the same call compiled and eager, compared
 ``jit``      the decorator: guards, variants, the call
 """

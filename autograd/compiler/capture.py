@@ -9,7 +9,7 @@ compiled program carries it out, the first call included.
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy
 
@@ -19,7 +19,10 @@ from autograd.errors import GraphError, UnsupportedError, user_line
 from autograd.tape import mode
 from autograd.tensor import Tensor, wrap
 
-__all__ = ["Capture", "Program"]
+__all__ = ["Capture", "Program", "Result", "map_tree"]
+
+
+LONG_INDEX = 1 << 16  # bytes
 
 
 class Program:
@@ -32,8 +35,40 @@ class Program:
         self.commits: list[tuple[Traced, Traced]] = []  # (state, its new value)
         self.attributes: list[tuple[Any, str, Any]] = []  # (holder, name, new value: a Traced or anything else)
         self.expected_none: list[tuple[Any, str]] = []  # attributes that were read, and were None
-        self.reads: list[tuple[Any, str, Any, Any]] = []  # attributes that are inputs: holder, name, dtype, shape
-        self.rebuild: Callable[[list[Any]], Any] = lambda results: None
+        self.reads: list[Read] = []
+        self.draws: list[Draw] = []
+        self.frozen: list[Any] = []  # arrays whose contents of the moment went into the program
+        self.shown: list[Any] = []  # arrays of Tensors of which Python code saw the values
+        self.computed: list[Any] = []  # bare arrays that are inputs, which Python code may have computed
+        self.structure: Any = None  # what is returned: numbers stand for results in it
+
+
+class Read(NamedTuple):
+    """An attribute that is an input: what it holds when the program runs."""
+
+    holder: Any
+    name: str
+    dtype: Any
+    shape: tuple[int, ...]
+    slot: int
+
+
+class Draw(NamedTuple):
+    """Random numbers that are an input: drawn when the program runs, in the order of the recording."""
+
+    generator: Any
+    method: str
+    arguments: tuple[Any, ...]
+    slot: int
+
+
+class Result:
+    """The place of a result in what a function returns."""
+
+    __slots__ = ("number",)
+
+    def __init__(self, number: int):
+        self.number = number
 
 
 class Capture:
@@ -57,8 +92,11 @@ class Capture:
             return x
         if not isinstance(source, Tensor):
             if x.ndim == 0 or not x.flags.c_contiguous:
+                self.freeze(x)
                 return trace.constant(x)
             source = wrap(x)
+            if id(x) not in self._current:
+                self.program.computed.append(x)
         key = id(x)
         if key not in self._current:
             state = Traced("state", (), x.shape, x.dtype, slot=len(self.program.states))
@@ -66,6 +104,23 @@ class Capture:
             self.program.states.append((state, source, x))
             self._state_of[key] = self._current[key] = state
         return self._current[key]
+
+    def freeze(self, array: Any, into: list[Any] | None = None) -> None:
+        """Take down that the contents of an array, as they are now, go into the program."""
+        into = self.program.frozen if into is None else into
+        if not any(a is array for a in into):
+            into.append(array)
+
+    def index(self, index: Any) -> Any:
+        """An array that is used as an index: a long one of a Tensor is an input, others go into the program."""
+        array = index._data if isinstance(index, Tensor) else index
+        if not isinstance(index, Tensor):
+            self.freeze(array)
+        elif isinstance(array, numpy.ndarray):
+            if array.dtype.kind != "b" and array.nbytes > LONG_INDEX:
+                return self.lift(index, array)
+            self.freeze(array, self.program.shown)
+        return array
 
     def ones(self, shape: tuple[int, ...], dtype: Any) -> Any:
         """The seed of a backward pass."""
@@ -85,7 +140,7 @@ class Capture:
             data = value._data
             instruction = Traced("argument", (), data.shape, data.dtype, slot=len(self.program.arguments))
             self.program.arguments.append(instruction)
-            self.program.reads.append((holder, name, data.dtype, data.shape))
+            self.program.reads.append(Read(holder, name, data.dtype, data.shape, instruction.settings["slot"]))
             self._read[key] = wrap(instruction)
         return self._read[key]
 
@@ -101,6 +156,7 @@ class Capture:
         current = self._current.get(id(t._data))
         if current is not None and current is not self._state_of[id(t._data)]:
             raise current.concretised(what)
+        self.freeze(t._data, self.program.shown)
 
     # ---- writes -----------------------------------------------------------------------------------------------------
 
@@ -130,12 +186,22 @@ class Capture:
         else:
             self._current[id(target._data)] = new
 
-    def drawn(self) -> UnsupportedError:
-        """The error for a random draw, whose numbers would be the same in every call."""
-        return UnsupportedError(
-            "random numbers have no compiled form yet: draw them outside and pass them to the jitted function, or put "
-            f"the model into eval(). ({user_line()})"
-        )
+    def draw(self, generator: Any, method: str, *arguments: Any) -> Tensor:
+        """Random numbers, which the generator gives when the program runs; none are drawn from it now."""
+        if any(isinstance(a, Tensor | Traced) for a in arguments):
+            raise UnsupportedError(
+                "random numbers whose parameters are computed have no compiled form: draw standard ones and scale them. "
+                f"({user_line()})"
+            )
+        mode.set(capture=None)
+        try:
+            sample = numpy.asarray(getattr(type(generator)(0), method)(*arguments))
+        finally:
+            mode.set(capture=self)
+        instruction = Traced("argument", (), sample.shape, sample.dtype, slot=len(self.program.arguments))
+        self.program.arguments.append(instruction)
+        self.program.draws.append(Draw(generator, method, arguments, instruction.settings["slot"]))
+        return wrap(instruction)
 
     def assign(self, holder: Any, name: str, value: Any) -> None:
         """Set an attribute for the time of the recording."""
@@ -144,25 +210,28 @@ class Capture:
 
     # ---- the recording ----------------------------------------------------------------------------------------------
 
-    def record(self, function: Callable[..., Any], arguments: list[Any], weak: list[bool]) -> Program:
-        """Run the function once over instructions. Whatever happens, nothing outside has changed afterwards."""
+    def record(self, function: Callable[..., Any], arguments: Any, named: Any, weak: list[bool]) -> Program:
+        """Run the function once over instructions. Whatever happens, nothing outside has changed afterwards.
+
+        `arguments` and `named` are nested tuples, lists and dictionaries; each array in them is an input of the program,
+        `weak` tells which of them stand for Python floats.
+        """
         program = self.program
-        traced = []
-        for a, number in zip(arguments, weak, strict=True):
-            if isinstance(a, numpy.ndarray):
-                instruction = Traced("argument", (), a.shape, a.dtype, slot=len(program.arguments))
-                instruction.weak = float if number else None
-                program.arguments.append(instruction)
-                traced.append(wrap(instruction))
-            else:
-                traced.append(a)
-        before = mode.capture
-        if before is not None:
-            return function(*arguments)  # type: ignore[no-any-return]
+        numbers = iter(weak)
+
+        def input_for(a: Any) -> Any:
+            if not isinstance(a, numpy.ndarray):
+                return a
+            instruction = Traced("argument", (), a.shape, a.dtype, slot=len(program.arguments))
+            instruction.weak = float if next(numbers) else None
+            program.arguments.append(instruction)
+            return wrap(instruction)
+
+        traced, traced_named = map_tree(input_for, arguments), map_tree(input_for, named)
         mode.set(capture=self)
         try:
-            answer = function(*traced)
-            program.rebuild, program.results = self._results(answer)
+            answer = function(*traced, **traced_named)
+            program.structure = map_tree(self._result, answer)
             for key, state in self._state_of.items():
                 if self._current[key] is not state:
                     program.commits.append((state, self._current[key]))
@@ -179,16 +248,25 @@ class Capture:
             return value
         return self.lift(value, value._data)
 
-    def _results(self, answer: Any) -> tuple[Callable[[list[Any]], Any], list[Any]]:
+    def _result(self, answer: Any) -> Any:
         if answer is None:
-            return (lambda results: None), []
-        if isinstance(answer, Tensor):
-            return (lambda results: wrap(results[0])), [self.lift(answer, answer._data)]
-        if isinstance(answer, tuple | list) and all(isinstance(a, Tensor) for a in answer):
-            kind = type(answer)
-            return (lambda results: kind(map(wrap, results))), [self.lift(a, a._data) for a in answer]
-        raise GraphError(
-            f"a jitted function returns None, a Tensor, or a list or tuple of Tensors; got {type(answer).__name__}. "
-            f"({user_line()})"
-        )
+            return None
+        if not isinstance(answer, Tensor):
+            raise GraphError(
+                "a jitted function returns None, a Tensor, or lists, tuples and dictionaries of them; got "
+                f"{type(answer).__name__}. ({user_line()})"
+            )
+        self.program.results.append(self.lift(answer, answer._data))
+        return Result(len(self.program.results) - 1)
 
+
+def map_tree(function: Callable[[Any], Any], tree: Any) -> Any:
+    """The same nesting of tuples, lists and dictionaries, with the function applied to all else."""
+    kind = type(tree)
+    if kind is dict:
+        return {k: map_tree(function, v) for k, v in tree.items()}
+    if kind in (list, tuple):
+        return kind(map_tree(function, v) for v in tree)
+    if isinstance(tree, tuple) and hasattr(tree, "_fields"):
+        return kind(*(map_tree(function, v) for v in tree))
+    return function(tree)

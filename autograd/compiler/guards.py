@@ -1,23 +1,44 @@
-"""What a recording took for granted about the Python around it, and whether it still holds.
+"""What a recording took for granted about the Python around it, as one flat expression.
 
-The names that a function's code mentions are looked up where the function finds them: in its closure, in its module, in
-its defaults. Numbers, strings, booleans and None compare by value, everything else by identity; of an object reached
-that way, so do those attributes that the code mentions, and the ``training`` flag of every module below it. Functions
-written by the user that are reached are looked at in the same way.
+`survey` starts at the function and follows what its code can reach: the names that the code mentions are looked up where
+the function finds them, in its closure, its module, its defaults; of the objects found there, the attributes that any of
+the user's code mentions, through methods, properties and containers; of modules, optimizers and other objects of the
+library, everything, because its code is not looked at. Numbers, strings, booleans and None compare by value, everything else
+by identity, lists and dictionaries by their items. `flat` makes one function of all conditions, `changed` names those
+that fail.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+import functools
+import sys
+from collections.abc import Callable, Iterator
 from types import CodeType, FunctionType, MethodType, ModuleType
-from typing import Any
+from typing import Any, NamedTuple
 
+import numpy
+
+from autograd.compiler.address import memory
 from autograd.errors import is_internal
+from autograd.tensor import Tensor
 
-__all__ = ["Guards"]
+__all__ = ["Condition", "Survey", "changed", "flat", "same"]
 
-PLAIN = (bool, int, float, str, type(None))
-MISSING = object()
+PLAIN = (bool, int, float, complex, str, bytes, type(None))
+MANY = 32  # items of a container up to which each has a term of its own
+LARGE = 1 << 20  # bytes of an array up to which its contents are compared, where they went into the program
+
+
+class Condition(NamedTuple):
+    """A term: Python text whose {0}, {1} … stand for the values; and what it is about, in words.
+
+    If it is about nothing but what one dictionary holds, that is named too.
+    """
+
+    text: str
+    values: tuple[Any, ...]
+    label: str
+    home: dict[Any, Any] | None = None
 
 
 def same(old: Any, new: Any) -> bool:
@@ -27,85 +48,296 @@ def same(old: Any, new: Any) -> bool:
     return type(old) is type(new) and isinstance(old, PLAIN) and (old == new or old != old and new != new)
 
 
-class Guards:
-    """The values that a function reaches, taken down once; `hold` looks whether they are unchanged."""
+def same_items(old: list[Any], new: Any) -> bool:
+    """The same for every item, in order."""
+    return len(old) == len(new) and all(map(same, old, new))
 
-    def __init__(self, function: Any):
-        self._names: list[tuple[dict[str, Any], str, Any]] = []
-        self._cells: list[tuple[Any, Any]] = []
-        self._attributes: list[tuple[Any, str, Any]] = []
-        self._seen: set[int] = set()
-        self._keep: list[Any] = []
-        self._function(function)
-        del self._seen
 
-    def hold(self) -> bool:
-        """Whether everything is as it was."""
-        for scope, name, old in self._names:
-            new = scope.get(name, MISSING)
-            if new is not old and not same(old, new):
-                return False
-        for cell, old in self._cells:
-            if cell.cell_contents is not old and not same(old, cell.cell_contents):
-                return False
-        for holder, name, old in self._attributes:
-            new = getattr(holder, name, MISSING)
-            if new is not old and not same(old, new):
-                return False
+def same_contents(old: Any, new: Any) -> bool:
+    """Whether an array holds the bits that it held."""
+    if old.nbytes <= 4096:
+        return bool(old.tobytes() == new.tobytes())
+    return old.shape == new.shape and bool(numpy.array_equal(old, new, equal_nan=old.dtype.kind in "fc"))
+
+
+def _versions() -> Any:
+    """All memory, if the dictionaries of this Python carry a version that every write changes; found by trying."""
+    if memory is None or sys.version_info >= (3, 13):
+        return None
+
+    class Thing:
+        kept: Any
+
+    def set_often(thing: Thing, values: range) -> None:
+        for v in values:
+            thing.kept = str(v)
+
+    thing, plain = Thing(), {"a": "1"}
+    thing.kept = "0"
+    own = vars(thing)
+    trials: list[tuple[dict[str, Any], Callable[[], Any]]] = [
+        *((plain, write) for write in (lambda: plain.update(a="2"), lambda: plain.update(b="3"), lambda: plain.pop("a"))),
+        *((own, write) for write in (lambda: set_often(thing, range(1, 9)), lambda: set_often(thing, range(99)), own.clear)),
+    ]
+    for home, write in trials:
+        before = memory[(id(home) >> 3) + VERSION]
+        write()
+        if memory[(id(home) >> 3) + VERSION] == before:
+            return None
+    return memory
+
+
+VERSION = 3  # words from the start of a dictionary: its head, the number of its items, then the version
+versions = _versions()
+TOOLS: dict[str, Any] = {"same": same, "same_items": same_items, "same_contents": same_contents, "versions": versions}
+
+
+def equal(place: str, value: Any, *scope: Any, label: str, home: dict[Any, Any] | None = None) -> Condition:
+    """The condition that what `place` gives is still this value."""
+    mine = f"{{{len(scope)}}}"
+    if isinstance(value, PLAIN) and value is not None and not isinstance(value, bool):
+        return Condition(f"({place} is {mine} or same({mine}, {place}))", (*scope, value), label, home)
+    return Condition(f"{place} is {mine}", (*scope, value), label, home)
+
+
+def frozen(array: Any, label: str) -> Condition:
+    """The condition that an array whose contents went into the program still holds them."""
+    return Condition("same_contents({0}, {1})", (array.copy(), array), label)
+
+
+def flat(conditions: list[Condition]) -> Callable[[], bool]:
+    """One function that tells whether all conditions hold.
+
+    Those about one dictionary are looked at again only if it was written since they held, which its version tells.
+    """
+    homes = {id(c.home): c.home for c in conditions if c.home is not None} if versions is not None else {}
+    names: dict[int, str] = {}
+    bound: list[Any] = []
+
+    def name_of(v: Any) -> str:
+        if id(v) not in names:
+            names[id(v)] = f"v{len(bound)}"
+            bound.append(v)
+        return names[id(v)]
+
+    terms = [c.text.format(*map(name_of, c.values)) for c in conditions if id(c.home) not in homes]
+    for key, home in homes.items():
+        check = _Unwritten(home, [c._replace(home=None) for c in conditions if id(c.home) == key])
+        terms.append(f"(versions[{check.place}] == {name_of(check.version)}[0] or {name_of(check)}())")
+    test = " and ".join(terms) or "True"
+    source = (
+        f"def make({', '.join(names.values())}):\n    def hold():\n        try:\n            return {test}\n"
+        f"        except (AttributeError, KeyError, IndexError, ValueError):\n            return False\n    return hold\n"
+    )
+    scope = dict(TOOLS)
+    exec(compile(source, "<wengert guards>", "exec"), scope)
+    return scope["make"](*bound)  # type: ignore[no-any-return]
+
+
+class _Unwritten:
+    """The conditions about one dictionary, and the version at which they were last seen to hold."""
+
+    def __init__(self, home: dict[Any, Any], conditions: list[Condition]):
+        self._home, self._hold = home, flat(conditions)
+        self.place = (id(home) >> 3) + VERSION
+        self.version = [0]
+
+    def __call__(self) -> bool:
+        version = versions[self.place]
+        if not self._hold():
+            return False
+        self.version[0] = version
         return True
 
-    def _function(self, function: Any) -> None:
-        if isinstance(function, MethodType):
-            self._object(function.__self__, set(function.__func__.__code__.co_names))
-            function = function.__func__
-        if not isinstance(function, FunctionType) or id(function) in self._seen or is_internal(function.__code__.co_filename):
+
+def changed(conditions: list[Condition]) -> list[str]:
+    """In words, what does not hold any more."""
+    return list(dict.fromkeys(c.label for c in conditions if not flat([c])()))
+
+
+class Survey:
+    """Everything that a function reaches, as conditions; the arrays among it."""
+
+    def __init__(self, function: Any):
+        self.conditions: list[Condition] = []
+        self.arrays: dict[int, tuple[Any, str]] = {}
+        self._seen: set[int] = set()
+        self._keep: list[Any] = []  # so that an id stays its own
+        self._names: set[str] = set()
+        self._objects: list[tuple[Any, str, set[str]]] = []  # thing, label, the names looked at
+        self._waiting: list[tuple[Any, str]] = []
+        self._value(function, getattr(function, "__name__", "the function"))
+        self._work()
+
+    def _work(self) -> None:
+        """Look at what was found, until nothing new turns up."""
+        while True:
+            while self._waiting:
+                self._visit(*self._waiting.pop())
+            for thing, label, done in self._objects:
+                for name in sorted(self._names - done):
+                    self._attribute(thing, name, label)
+                done |= self._names
+            if not self._waiting:
+                return
+
+    def _value(self, value: Any, label: str) -> None:
+        if not isinstance(value, (*PLAIN, type)) and id(value) not in self._seen:
+            self._seen.add(id(value))
+            self._keep.append(value)
+            self._waiting.append((value, label))
+
+    def _visit(self, value: Any, label: str) -> None:
+        if isinstance(value, numpy.ndarray):
+            self.arrays[id(value)] = (value, label)
+        elif isinstance(value, FunctionType):
+            self._function(value)
+        elif isinstance(value, MethodType):
+            self._value(value.__func__, label)
+            self._value(value.__self__, type(value.__self__).__name__)
+        elif isinstance(value, functools.partial):
+            self._items(value.args, label, fixed=True)
+            for each in (value.func, value.keywords):
+                self._value(each, label)
+        elif isinstance(value, tuple | list):
+            self._items(value, label, fixed=isinstance(value, tuple))
+        elif isinstance(value, dict):
+            self._dictionary(value, label)
+        elif isinstance(value, set | frozenset):
+            self.conditions.append(Condition("{0} == {1}", (value, frozenset(value)), label))
+        elif isinstance(value, ModuleType):
+            if not _library(getattr(value, "__file__", None)):
+                self._objects.append((value, f"module {value.__name__}", set()))
+        elif hasattr(value, "function") and hasattr(value, "_variants"):  # another jitted function
+            self._value(value.function, label)
+        else:
+            self._object(value, label)
+
+    def _function(self, function: FunctionType) -> None:
+        if is_internal(function.__code__.co_filename):
+            wrapped = getattr(function, "__wrapped__", None)
+            for cell in function.__closure__ or () if wrapped is not None else ():
+                self._value(cell.cell_contents, function.__name__)
             return
-        self._seen.add(id(function))
         names = set(mentioned(function.__code__))
-        scope = function.__globals__
-        for name in names & scope.keys():
-            self._names.append((scope, name, scope[name]))
-            self._value(scope[name], names)
-        for cell in function.__closure__ or ():
+        self._names |= names
+        scope, title = function.__globals__, function.__name__
+        self.conditions.append(Condition("{0}.__code__ is {1}", (function, function.__code__), f"the code of {title}"))
+        self.conditions.append(
+            Condition("{0}.__defaults__ is {1}", (function, function.__defaults__), f"a default argument of {title}")
+        )
+        for name in sorted(names & scope.keys()):
+            label = f"the global {name!r}"
+            self.conditions.append(equal(f"{{0}}[{name!r}]", scope[name], scope, label=label))
+            self._value(scope[name], label)
+        for name, cell in zip(function.__code__.co_freevars, function.__closure__ or (), strict=True):
             try:
                 value = cell.cell_contents
             except ValueError:  # not assigned yet
                 continue
-            self._cells.append((cell, value))
-            self._value(value, names)
-        for value in (*(function.__defaults__ or ()), *(function.__kwdefaults__ or {}).values()):
-            self._value(value, names)
-        wrapped = getattr(function, "__wrapped__", None)
-        if wrapped is not None:
-            self._function(wrapped)
+            label = f"the closure variable {name!r}"
+            self.conditions.append(equal("{0}.cell_contents", value, cell, label=label))
+            self._value(value, label)
+        for value in (*(function.__defaults__ or ()), function.__kwdefaults__, getattr(function, "__wrapped__", None)):
+            self._value(value, f"a default argument of {title}")
 
-    def _value(self, value: Any, names: set[str]) -> None:
-        if isinstance(value, FunctionType | MethodType):
-            self._function(value)
-        elif hasattr(value, "function") and hasattr(value, "_variants"):  # another jitted function
-            self._function(value.function)
-        elif not isinstance(value, (*PLAIN, ModuleType, type)):
-            self._object(value, names)
+    def _items(self, items: Any, label: str, fixed: bool) -> None:
+        if not fixed:
+            terms = [f"len({{0}}) == {len(items)}"]
+            if len(items) <= MANY:
+                for k, value in enumerate(items):
+                    mine, place = f"{{{k + 1}}}", f"{{0}}[{k}]"
+                    plain = isinstance(value, PLAIN) and value is not None
+                    terms.append(f"({place} is {mine} or same({mine}, {place}))" if plain else f"{place} is {mine}")
+                self.conditions.append(Condition(" and ".join(terms), (items, *items), f"an item of {label}"))
+            else:
+                self.conditions.append(Condition("same_items({1}, {0})", (items, list(items)), f"an item of {label}"))
+        for value in items:
+            self._value(value, f"an item of {label}")
 
-    def _object(self, thing: Any, names: set[str]) -> None:
-        if id(thing) in self._seen:
+    def _dictionary(self, items: dict[Any, Any], label: str) -> None:
+        self.conditions.append(Condition(f"len({{0}}) == {len(items)}", (items,), f"the length of {label}", items))
+        for key, value in items.items():
+            named = f"item {key!r:.40} of {label}" if isinstance(key, PLAIN) else f"an item of {label}"
+            place = f"{{0}}[{key!r}]" if type(key) in (str, int) and "{" not in repr(key) else "{0}[{1}]"
+            scope = (items,) if place != "{0}[{1}]" else (items, key)
+            self.conditions.append(equal(place, value, *scope, label=named, home=items))
+            self._value(value, named)
+
+    def _object(self, thing: Any, label: str) -> None:
+        if isinstance(thing, Tensor) or type(thing).__module__.startswith(("numpy", "builtins", "autograd.")):
             return
-        self._seen.add(id(thing))
-        self._keep.append(thing)  # so that its id stays its own
-        below: Any = getattr(thing, "modules", None) if hasattr(thing, "training") else None
-        for holder in below() if callable(below) else (thing,):
-            if hasattr(holder, "training"):
-                self._attributes.append((holder, "training", holder.training))
-        self._object_attributes(thing, names)
-        for method in (getattr(type(thing), name, None) for name in ("forward", "__call__")):
-            if isinstance(method, FunctionType) and not is_internal(method.__code__.co_filename):
-                self._object_attributes(thing, set(mentioned(method.__code__)))
-                self._function(method)
-
-    def _object_attributes(self, thing: Any, names: set[str]) -> None:
         own: dict[str, Any] = getattr(thing, "__dict__", {})
-        for name in sorted(names & own.keys() - {"training"}):
-            self._attributes.append((thing, name, own[name]))
+        internal = _library_type(type(thing))
+        if internal or hasattr(thing, "param_groups"):
+            self.conditions.append(Condition(f"len({{0}}) == {len(own)}", (own,), f"the attributes of {label}", own))
+            for name in own.keys() - AT_THE_START:
+                self._attribute(thing, name, label, own)
+        elif hasattr(thing, "training"):  # a module: its mode, its hooks, and what it consists of
+            kept = {n for n, v in own.items() if isinstance(v, Tensor) or hasattr(v, "training")}
+            for name in sorted(kept | {"training", "_before", "_after", "_buffers"}):
+                self._attribute(thing, name, label)
+        if not internal:
+            self._objects.append((thing, label, set()))
+            for method in (getattr(type(thing), name, None) for name in ("forward", "__call__")):
+                if isinstance(method, FunctionType):
+                    self._value(method, label)
+
+    def _attribute(self, thing: Any, name: str, label: str, home: dict[str, Any] | None = None) -> None:
+        """The condition for one attribute: of the object itself, or found on its class."""
+        own = getattr(thing, "__dict__", {})
+        if name in own:
+            value = own[name]
+        else:
+            value = _of_class(type(thing), name)
+            if isinstance(value, property):
+                self._value(value.fget, label)
+                return
+            if isinstance(value, staticmethod | classmethod):
+                value = value.__func__
+            if isinstance(value, FunctionType):
+                self._value(value, label)
+                return
+            if hasattr(type(value), "__get__"):  # a slot, or another descriptor
+                if not hasattr(type(value), "__objclass__") and type(value).__name__ != "member_descriptor":
+                    return
+                value = getattr(thing, name, MISSING)
+            if value is MISSING:
+                return
+        if not name.isidentifier() or isinstance(thing, ModuleType) and isinstance(value, ModuleType):
+            place = f"getattr({{0}}, {name!r})"
+        else:
+            place = f"{{0}}.{name}"
+        self.conditions.append(equal(place, value, thing, label=f"attribute {name!r} of {label}", home=home))
+        self._value(value, f"attribute {name!r} of {label}")
+
+
+MISSING = object()
+AT_THE_START = {"defaults", "kinds"}  # of an optimizer, for making groups: a step reads its groups
+
+
+def _of_class(kind: type, name: str) -> Any:
+    for base in kind.__mro__[:-1]:
+        if name in vars(base):
+            return vars(base)[name]
+    return MISSING
+
+
+@functools.cache
+def _library(filename: str | None) -> bool:
+    """Whether a module comes with Python, is installed, or is our own: its functions and constants stay."""
+    if filename is None or is_internal(filename):
+        return True
+    return "site-packages" in filename or filename.startswith(_STANDARD)
+
+
+_STANDARD = functools.__file__.rpartition("/")[0]
+
+
+def _library_type(kind: type) -> bool:
+    """Whether all methods of a class are the library's own, so that no user code tells which attributes matter."""
+    method = next((m for base in kind.__mro__[:-1] for m in vars(base).values() if isinstance(m, FunctionType)), None)
+    return method is not None and is_internal(method.__code__.co_filename)
 
 
 def mentioned(code: CodeType) -> Iterator[str]:

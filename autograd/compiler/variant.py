@@ -1,0 +1,287 @@
+"""A program compiled for one signature, and the Python around a call of it."""
+
+from __future__ import annotations
+
+import time
+from collections import Counter
+from collections.abc import Callable
+from typing import Any
+
+import numpy
+
+from autograd.compiler import address
+from autograd.compiler.address import address_of, is_plain
+from autograd.compiler.capture import Program, Result, map_tree
+from autograd.compiler.frame import Frame, Kept, Layout, reuser
+from autograd.compiler.guards import LARGE, Condition, Survey, changed, flat, frozen
+from autograd.compiler.trace import Traced
+from autograd.tape import Together, Writes, writes
+from autograd.tensor import Tensor, wrap
+
+__all__ = ["MISS", "Variant"]
+
+MISS = object()
+"""What a call answers when the arguments are not those that it was compiled for, or something around has changed."""
+
+
+class Variant:
+    """A compiled program: `call` runs it if everything is as it was when it was recorded, `run` without asking."""
+
+    def __init__(self, program: Program, function: Callable[..., Any], signature: list[Any], record: bool):
+        self.program, self.record = program, record
+        self._lower()
+        states = [array for _, _, array in program.states]
+        self.arrays = states
+        committed = {state.tick for state, _ in program.commits}
+        self._changed = {k for k, (state, _, _) in enumerate(program.states) if state.tick in committed}
+        written = [array for state, _, array in program.states if state.tick in committed]
+        self._written = Together(written, "a compiled program") if written else None
+        self.conditions = self._conditions(function)
+        self.valid = flat(self.conditions)
+        self._attributes()
+        self.layout = self._layout(signature)
+        self._reuse = reuser(self.layout.kept)
+        self._rebuild = _rebuilder(program.structure)
+        self._pool: list[Frame] = []
+        self._admit = self._gate(signature)
+
+    # ---- making it --------------------------------------------------------------------------------------------------
+
+    def _lower(self) -> None:
+        """Lower and compile: the only place that knows what these give."""
+        from autograd.compiler.llvm import compile_program
+        from autograd.compiler.lower import lower
+        from autograd.kernels import scalars, threads
+
+        started = time.perf_counter()
+        lowered = lower(self.program, threads.get_num_threads())
+        self.lowered, self.source = lowered, lowered.source()
+        self.outputs = [(x.shape, x.dtype) for x in lowered.outputs]
+        self.slots = lowered.slots
+        self._constants = [numpy.ascontiguousarray(x.settings["value"]) for x in lowered.constants]
+        self.places = [(b.place, b.number) for b in lowered.table().values()]
+        self.code = compile_program(lowered.lines(), lowered.table(), scalars.FUNCTIONS, lowered.threads)
+        small = self.code.routines and lowered.largest_product < threads.SMALL and lowered.threads == 1
+        self._alone = threads.single("scipy") if small else None
+        self._execute: Callable[[int], Any] = self._execute_alone if self._alone is not None else self.code.run
+        self.seconds = time.perf_counter() - started
+
+    def _execute_alone(self, table: int) -> None:
+        assert self._alone is not None
+        self._alone.enter()
+        try:
+            self.code.run(table)
+        finally:
+            self._alone.leave()
+
+    def _attributes(self) -> None:
+        """Which results are handed out, which belong to one attribute alone, and which attributes get something known."""
+        program = self.program
+        results = [self.slots[x.tick] for x in program.results]
+        found = [(h, n, self.slots[v.tick] if isinstance(v, Traced) else None, v) for h, n, v in program.attributes]
+        uses = Counter(results) + Counter(slot for _, _, slot, _ in found if slot is not None)
+        self._kept_slots = [(h, n, slot) for h, n, slot, _ in found if slot is not None and uses[slot] == 1]
+        mine = {slot for _, _, slot in self._kept_slots}
+        self._loose_slots = [k for k in range(len(self.outputs)) if k not in mine]
+        number = {slot: k for k, slot in enumerate(self._loose_slots)}
+        self._results = [(number[s], s not in results[:k]) for k, s in enumerate(results)]
+        self._shared = [(h, n, number[s]) for h, n, s, _ in found if s is not None and uses[s] > 1]
+        self._known = [(h, n, v) for h, n, s, v in found if s is None]
+
+    def _layout(self, signature: list[Any]) -> Layout:
+        fixed = {"state": list(map(address_of, self.arrays)), "constant": list(map(address_of, self._constants))}
+        addresses = [fixed[kind][k] if kind in fixed else 0 for kind, k in self.places] + self.code.routines
+        place = {kind: {k: at for at, (other, k) in enumerate(self.places) if other == kind} for kind in ("argument", "output")}
+        inputs = [s for s in signature if s[0] != "static"]
+        floats = [k for k, s in enumerate(inputs) if s[0] == "float"]
+        spare = len(addresses)  # for what the program does not use
+        self._inputs = [place["argument"].get(k, spare) for k in range(len(self.program.arguments))]
+        out = [place["output"].get(k, spare) for k in range(len(self.outputs))]
+        return Layout(
+            [*addresses, 0],
+            self.lowered.arena,
+            [(at, k) for at, (kind, k) in enumerate(self.places) if kind == "arena"],
+            [(at, k) for at, (kind, k) in enumerate(self.places) if kind == "state" and not is_plain(self.arrays[k])],
+            [self._inputs[k] for k in floats],
+            [(out[k], *self.outputs[k]) for k in self._loose_slots],
+            [Kept(h, n, out[k], *self.outputs[k]) for h, n, k in self._kept_slots],
+        )
+
+    def _conditions(self, function: Callable[..., Any]) -> list[Condition]:
+        program = self.program
+        survey = Survey(function)
+        conditions = []
+        for _, t, array in program.states:
+            kind = "a Tensor" if getattr(t, "_name", None) is None and t.name is None else f"the Tensor {t.name!r}"
+            conditions.append(Condition("{0}._data is {1}", (t, array), f"the array of {kind} of shape {array.shape}"))
+            wanted = "None" if t._node is None else "not None"
+            if array.dtype.kind == "f":
+                conditions.append(Condition(f"{{0}}._node is {wanted}", (t,), f"whether {kind} requires a gradient"))
+        for holder, name in program.expected_none:
+            conditions.append(Condition(f"{{0}}.{name} is None", (holder,), "whether a gradient is there"))
+        conditions += survey.conditions
+        inputs = {id(a) for a in self.arrays}
+        shown = {id(a): a for a in program.shown}
+        python = [a for a in program.computed if id(Writes.owner(a)) not in survey.arrays]
+        python += [a for a in program.frozen if id(a) not in survey.arrays]
+        for a, label in survey.arrays.values():
+            used = any(a is f for f in program.frozen)
+            if used or python and id(a) not in inputs and a.nbytes <= LARGE:
+                conditions.append(frozen(a, f"the contents of {label}"))
+        conditions += [frozen(a, "the values of a Tensor that Python code looked at") for a in shown.values()]
+        return conditions
+
+    def _gate(self, signature: list[Any]) -> Callable[..., Any]:
+        """A function of the arguments, a frame's table and its numbers: the arrays if all is as recorded, else None."""
+        if any(s[0] == "nested" for s in signature):
+            return lambda arguments, table, numbers: None
+        bound: dict[str, Any] = {
+            "Tensor": Tensor, "ndarray": numpy.ndarray, "hold": self.valid, "address": address_of, "plain": is_plain,
+            "memory": address.memory,
+        }  # fmt: skip
+        names = [f"a{k}" for k in range(len(signature))]
+        lines, held, inputs, numbers = [], [], iter(self._inputs), 0
+
+        def array_of(a: str, k: str, shape: Any, dtype: Any, at: int) -> None:
+            bound[f"s{k}"], bound[f"d{k}"] = shape, dtype
+            if address.memory is not None:
+                check = f"memory[(id({a}) >> 3) + {address.FLAGS}] & {address.PLAIN} != {address.PLAIN}"
+                where = f"memory[(id({a}) >> 3) + {address.DATA}]"
+            else:
+                check, where = f"not plain({a})", f"address({a})"
+            lines.extend([
+                f"if {a}.shape != s{k} or {a}.dtype is not d{k} or {check}:", "    return None", f"table[{at}] = {where}",
+            ])  # fmt: skip
+            held.append(a)
+
+        for k, (kind, *details) in enumerate(signature):
+            a = f"a{k}"
+            if kind == "array":
+                node = f" or {a}._node is not None" if self.record else ""
+                lines += [
+                    f"if type({a}) is not ndarray:", f"    if type({a}) is not Tensor{node}:", "        return None",
+                    f"    {a} = {a}._data",
+                ]  # fmt: skip
+                array_of(a, str(k), details[0], details[1], next(inputs))
+            elif kind == "float":
+                next(inputs)
+                lines += [f"if type({a}) is not float:", "    return None", f"numbers[{numbers}] = {a}"]
+                numbers += 1
+            else:
+                bound[f"v{k}"], bound[f"t{k}"] = details[0], type(details[0])
+                lines += [f"if type({a}) is not t{k} or {a} != v{k}:", "    return None"]
+        for n, read in enumerate(self.program.reads):
+            bound[f"h{n}"] = read.holder
+            lines += [f"r{n} = h{n}.{read.name}", f"if r{n} is None:", "    return None", f"r{n} = r{n}._data"]
+            array_of(f"r{n}", f"r{n}", read.shape, read.dtype, self._inputs[read.slot])
+        head = [f"if len(arguments) != {len(names)} or not hold():", "    return None"]
+        unpack = [f"{''.join(n + ', ' for n in names)}= arguments"] if names else []
+        body = "\n        ".join([*head, *unpack, *lines, f"return ({''.join(h + ', ' for h in held)})"])
+        source = f"def make({', '.join(bound)}):\n    def admit(arguments, table, numbers):\n        {body}\n    return admit\n"
+        scope: dict[str, Any] = {}
+        exec(compile(source, "<wengert gate>", "exec"), scope)
+        return scope["make"](**bound)  # type: ignore[no-any-return]
+
+    # ---- calling it -------------------------------------------------------------------------------------------------
+
+    def call(self, arguments: tuple[Any, ...]) -> Any:
+        """The answer for these arguments, or `MISS`."""
+        try:
+            frame = self._pool.pop()
+        except IndexError:
+            frame = Frame(self.layout, self.arrays)
+        held = self._admit(arguments, frame.table, frame.numbers)
+        if held is None:
+            self._pool.append(frame)
+            return MISS
+        return self._launch(frame, held)
+
+    def run(self, inputs: list[Any]) -> Any:
+        """The same for arguments that were looked at already: arrays in order, whose rows are one after another."""
+        try:
+            frame = self._pool.pop()
+        except IndexError:
+            frame = Frame(self.layout, self.arrays)
+        numbers = 0
+        for x, at in zip(inputs, self._inputs, strict=False):
+            if type(x) is float:
+                frame.numbers[numbers] = x
+                numbers += 1
+            else:
+                frame.table[at] = address_of(x)
+        for read in self.program.reads:
+            x = numpy.ascontiguousarray(getattr(read.holder, read.name)._data)
+            inputs.append(x)
+            frame.table[self._inputs[read.slot]] = address_of(x)
+        return self._launch(frame, inputs)
+
+    def ready(self) -> bool:
+        """Whether everything that the program reads is what it was compiled for."""
+        for holder, name, dtype, shape, _ in self.program.reads:
+            value = getattr(holder, name)
+            if value is None or value.dtype != dtype or value.shape != shape:
+                return False
+        return self.valid()
+
+    def changed(self) -> list[str]:
+        """In words, what is not as it was when this program was recorded."""
+        return changed(self.conditions)
+
+    def _launch(self, frame: Frame, held: Any) -> Any:
+        """Compute, commit, and set what the step would have set. `held` keeps the inputs alive meanwhile.
+
+        The compiled code cannot be interrupted: what is raised once it has been called came after it. Then the rest of the
+        commit, which can be done twice, is completed first.
+        """
+        missing = None if self._reuse(frame.tensors, frame.arrays) else frame.renew()
+        results = frame.results()
+        for k, copy in frame.copies:
+            copy[...] = self.arrays[k]
+        drawn = self._draw(frame) if self.program.draws else None
+        try:
+            self._execute(frame.address)
+            self._commit(frame, results, missing)
+        except BaseException:
+            self._commit(frame, results, missing)
+            raise
+        del held, drawn
+        self._pool.append(frame)
+        return self._rebuild([wrap(results[n] if first else results[n].copy()) for n, first in self._results])
+
+    def _commit(self, frame: Frame, results: list[Any], missing: Any) -> None:
+        for k, copy in frame.copies:
+            if k in self._changed:
+                self.arrays[k][...] = copy
+        if self._written is not None:
+            writes.note_together(self._written)
+        if missing:
+            for holder, name, tensor in missing:
+                setattr(holder, name, tensor)
+        for holder, name, n in self._shared:
+            setattr(holder, name, wrap(results[n].copy()))
+        for holder, name, value in self._known:
+            setattr(holder, name, value)
+
+    def _draw(self, frame: Frame) -> list[Any]:
+        """Draw the random numbers that the program takes, in its order; on an error the generators are as before."""
+        generators = list({id(d.generator): d.generator for d in self.program.draws}.values())
+        before = [(g, g.get_state()) for g in generators]
+        try:
+            arrays = []
+            for generator, method, arguments, slot in self.program.draws:
+                arrays.append(numpy.ascontiguousarray(getattr(generator, method)(*arguments)))
+                frame.table[self._inputs[slot]] = address_of(arrays[-1])
+            return arrays
+        except BaseException:
+            for g, state in before:
+                g.set_state(state)
+            raise
+
+
+def _rebuilder(structure: Any) -> Callable[[list[Any]], Any]:
+    """A function that puts results where they are in what is returned."""
+    if structure is None:
+        return lambda results: None
+    if type(structure) is Result:
+        return lambda results: results[0]
+    return lambda results: map_tree(lambda r: results[r.number] if type(r) is Result else r, structure)
