@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 
 from bench.peers import FLOORS, ONE_THREAD, interpreter
-from bench.process import Worker
+from bench.process import LATE, Worker
 from bench.workloads import Workload, start
 
 Array = np.ndarray
@@ -130,8 +130,8 @@ class Check:
         if len(self.state) != len(state):
             return f"gives {len(state)} arrays, not {len(self.state)}"
         first = start(self.work.build, self.work.settings) if self.work.checked_steps > 1 else []
-        for k, (a, b) in enumerate(zip(self.state, state, strict=True)):
-            share = difference(a, b, first[k] if first else None)
+        for k, (mine, its) in enumerate(zip(self.state, state, strict=True)):
+            share = difference(mine, its, first[k] if first else None)
             if not share <= tolerance:
                 return f"computes something else: array {k} is off by {share:.2g} of how far it moved"
         return ""
@@ -160,6 +160,8 @@ def compare(work: Workload, team: Team, engines: list[str]) -> list[Row]:
             tried.append((worker, Row(engine, threads)))
         if why:
             rows.append(Row(engine, why=why))
+            if why.startswith(LATE):  # a first call takes at least so long
+                rows[-1].costs["cold"] = options.patience
         elif why == "":
             playing += promising(tried, work, options)
     for number in range(options.rounds):

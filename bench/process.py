@@ -13,6 +13,7 @@ from typing import Any
 from bench.peers import HERE, thread_variables
 from bench.workloads import Workload
 
+LATE = "no answer within"
 FOLDER = Path(__file__).resolve().parent
 
 
@@ -39,7 +40,7 @@ class Worker:
             if not selector.select(patience):
                 self.process.kill()
                 self.process.wait()
-                return {"error": f"no answer within {patience:g} s"}
+                return {"error": f"{LATE} {patience:g} s"}
         line = self.process.stdout.readline()
         return json.loads(line) if line else {"error": f"the process ended ({self.process.wait()})"}
 

@@ -86,6 +86,8 @@ def judge(workload: str, units: int, rows: list[Row]) -> list[Verdict]:
     for target in TARGETS.get(workload, []):
         ours = timed.get(target.ours)
         peer = best if target.to == FASTEST else timed.get(target.to)
+        if peer is None and target.of == "cold":  # it was too late: our share of its patience is the most that it can be
+            peer = next((row for row in rows if row.engine == target.to and "cold" in row.costs), None)
         if ours is None or (target.to and peer is None):
             continue
         if target.of == "time":

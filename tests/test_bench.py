@@ -45,6 +45,11 @@ def test_verdicts():
     assert found["wengert_jit", "", "warm"].value == 0.2 and found["wengert_jit", "", "warm"].met
     assert found["wengert", "torch", "peak"].value == 2
     assert ("wengert_jit", "torch_compile", "cold") not in found  # no such figure
+    late = [
+        Row("wengert_jit", rounds=[1.0], costs={"cold": 3.0}),
+        Row("jax", why="no answer within 60 s", costs={"cold": 60.0}),
+    ]
+    assert [v.value for v in judge("scalar", 10_000, late) if v.target.of == "cold"] == [0.05]
     assert "MISSED" in str(Verdict("w", Target("wengert", "torch", 0.5), "torch", 0.7))
 
 

@@ -11,6 +11,7 @@ import workloads
 
 Pair = tuple[Callable[..., float], Callable[[], list[Any]]]
 Wrap = Callable[[Any], Any]
+LOSSES = {"mse": torch.nn.functional.mse_loss, "cross_entropy": torch.nn.functional.cross_entropy}
 SETTINGS = "eager, default settings"
 
 
@@ -81,8 +82,7 @@ def network(sizes: list[int], activation: str, loss: str) -> tuple[Any, Any]:
     with torch.no_grad():
         for p, array in zip(model.parameters(), workloads.layers(tuple(sizes)), strict=True):
             p.copy_(torch.from_numpy(array))
-    named = {"mse": torch.nn.functional.mse_loss, "cross_entropy": torch.nn.functional.cross_entropy}
-    return model, named[loss]
+    return model, LOSSES[loss]
 
 
 def mlp(sizes: list[int], batch: int, activation: str, loss: str, **adam: Any) -> Pair:
