@@ -29,6 +29,7 @@ import re
 import signal
 import threading
 import time
+from functools import partial
 from typing import Any
 
 from autograd.kernels.threads import loaded
@@ -182,6 +183,9 @@ home:
 ; Run a program on up to so many threads, of which this is one; on this one alone where the pool is taken.
 define void @launch(i64 %address, i64 %table, i64 %wanted) {
   %program = inttoptr i64 %address to void (i64, i64, i64)*
+  %small = icmp ule i64 %wanted, 1
+  br i1 %small, label %alone, label %ask
+ask:
   %pair = cmpxchg i64* @busy, i64 0, i64 1 acq_rel monotonic
   %mine = extractvalue { i64, i1 } %pair, 1
   br i1 %mine, label %team, label %alone
@@ -208,10 +212,16 @@ done:
 }
 
 ; Close the pool for programs; whether one is running still.
-define i64 @claim() {
+define i64 @close() {
   %old = atomicrmw or i64* @busy, i64 2 acq_rel
   %running = and i64 %old, 1
   ret i64 %running
+}
+
+; Open it again.
+define void @reopen() {
+  %old = atomicrmw and i64* @busy, i64 -3 acq_rel
+  ret void
 }
 """
 
@@ -246,22 +256,33 @@ class Pool:
         self._engine = _compiled(NATIVE if self._threaded else ALONE)
         self.barrier_address: int = self._engine.get_function_address("barrier")
         """Of ``void barrier(int64 threads)``: a compiled program gets it in its table."""
-        word = ctypes.c_int64
-        self._launch = ctypes.CFUNCTYPE(None, word, word, word)(self._engine.get_function_address("launch"))
-        self._workers: list[Worker] = []
-        self._hired = 1 if self._threaded else 1 << 16  # threads that somebody asked for
+        self._launch = self._native("launch", None, 3)
         self._lock = threading.RLock()  # of those who hire and send home
-        self._closed = False
+        self._ended = False
+        self._workers: list[Worker] = []
+        self._asked = 1 if self._threaded else 1 << 16  # for how many threads workers were hired already
         if self._threaded:
+            self._call, self._close, self._reopen = (
+                self._native("call", None, 3), self._native("close", ctypes.c_int64, 0), self._native("reopen", None, 0)
+            )  # fmt: skip
             self._c = ctypes.CDLL(None)
             self._memory: int = self._engine.get_global_value_address("memory")
-            self._call = ctypes.CFUNCTYPE(None, word, word, word)(self._engine.get_function_address("call"))
-            self._claim = ctypes.CFUNCTYPE(word)(self._engine.get_function_address("claim"))
-            self._word("limit").value = 1
-            for gate in ("ticket", "phase"):
-                place = self._memory + 8 * WORDS[gate]
-                self._c.pthread_mutex_init(ctypes.c_void_p(place + 8 * 16), None)
-                self._c.pthread_cond_init(ctypes.c_void_p(place + 8 * 32), None)
+            self._start_afresh()
+
+    def _native(self, name: str, result: Any, arguments: int) -> Any:
+        kind = ctypes.CFUNCTYPE(result, *[ctypes.c_int64] * arguments)
+        return kind(self._engine.get_function_address(name))
+
+    def _start_afresh(self) -> None:
+        """Nobody waits, nobody works: at first, and in the child of a fork."""
+        self._workers.clear()
+        self._asked = self._word("limit").value = 1
+        self._word("arrived").value = self._word("busy").value = 0
+        for gate in ("ticket", "phase"):
+            place = self._memory + 8 * WORDS[gate]
+            ctypes.c_int64.from_address(place + 8 * 8).value = 0
+            self._c.pthread_mutex_init(ctypes.c_void_p(place + 8 * 16), None)
+            self._c.pthread_cond_init(ctypes.c_void_p(place + 8 * 32), None)
 
     def run(self, function: int, table: int, threads: int) -> None:
         """Call the native ``function(table, thread, n)`` on n ≤ threads threads and wait until all have returned.
@@ -271,7 +292,7 @@ class Pool:
         if threads <= 1:
             self._launch(function, table, 1)
             return
-        if threads > self._hired:
+        if threads > self._asked:
             self._hire(threads)
         switches = loaded()
         for switch in switches:
@@ -291,39 +312,43 @@ class Pool:
         """A variable of the native code."""
         return ctypes.c_int64.from_address(self._memory + 8 * WORDS[name])
 
-    def _close_for_programs(self) -> None:
+    def _closed(self) -> None:
         """Wait for the program that runs; those that start meanwhile run alone."""
-        while self._claim():
+        while self._close():
             time.sleep(1e-4)
 
     def _hire(self, threads: int) -> None:
         """Start workers until there are `threads`, with the caller's; fewer where the system gives no more."""
         with self._lock:
-            if self._closed:
-                return
-            self._close_for_programs()
-            old = signal.pthread_sigmask(signal.SIG_BLOCK, signal.valid_signals())
             try:
-                attributes = ctypes.create_string_buffer(256)
-                self._c.pthread_attr_init(attributes)
-                self._c.pthread_attr_setstacksize(attributes, ctypes.c_size_t(STACK))
-                while len(self._workers) + 1 < min(threads, 1 << 10):
-                    worker = Worker(len(self._workers) + 1, self._word("ticket").value)
-                    self._workers.append(worker)
-                    place = ctypes.addressof(worker) + Worker.thread.offset
-                    work = ctypes.c_void_p(self._engine.get_function_address("work"))
-                    if self._c.pthread_create(ctypes.c_void_p(place), attributes, work, ctypes.byref(worker)):
-                        self._workers.pop()
-                        break
-                self._c.pthread_attr_destroy(attributes)
-                self._word("limit").value = len(self._workers) + 1
-                self._hired = threads
-            except BaseException:
-                self._send_home()
-                raise
+                self._closed()
+                if not self._ended:
+                    self._start(threads)
             finally:
-                signal.pthread_sigmask(signal.SIG_SETMASK, old)
-                self._word("busy").value = 0
+                if not self._ended:
+                    self._reopen()
+
+    def _start(self, threads: int) -> None:
+        old = signal.pthread_sigmask(signal.SIG_BLOCK, signal.valid_signals())  # which the workers inherit
+        try:
+            attributes = ctypes.create_string_buffer(256)
+            self._c.pthread_attr_init(attributes)
+            self._c.pthread_attr_setstacksize(attributes, ctypes.c_size_t(STACK))
+            work = ctypes.c_void_p(self._engine.get_function_address("work"))
+            while len(self._workers) + 1 < threads:
+                worker = Worker(len(self._workers) + 1, self._word("ticket").value)
+                self._workers.append(worker)
+                place = ctypes.c_void_p(ctypes.addressof(worker) + Worker.thread.offset)
+                if self._c.pthread_create(place, attributes, work, ctypes.byref(worker)):
+                    self._workers.pop()
+                    break
+            self._c.pthread_attr_destroy(attributes)
+            self._asked, self._word("limit").value = threads, len(self._workers) + 1
+        except BaseException:
+            self._send_home()
+            raise
+        finally:
+            signal.pthread_sigmask(signal.SIG_SETMASK, old)
 
     def _send_home(self) -> None:
         """End the workers. The pool is closed for programs."""
@@ -332,32 +357,35 @@ class Pool:
             if worker.thread:
                 self._c.pthread_join(ctypes.c_size_t(worker.thread), None)
         self._workers.clear()
-        self._hired = self._word("limit").value = 1
+        self._asked = self._word("limit").value = 1
 
     def rest(self) -> None:
         """End the workers once the program that runs has ended; the next program hires new ones."""
         self.before_fork()
         self.after_fork()
 
-    def close(self) -> None:
+    def end(self) -> None:
         """The interpreter ends: what still runs in other threads afterwards, runs alone."""
         if self._threaded:
             with self._lock:
-                self._closed = True
-                self._close_for_programs()
+                self._ended = True
+                self._closed()
                 self._send_home()
 
     def before_fork(self) -> None:
         """Workers do not survive a fork, and locks that they hold stay locked: end them first."""
         if self._threaded:
             self._lock.acquire()
-            self._close_for_programs()
+            self._closed()
             self._send_home()
 
-    def after_fork(self) -> None:
+    def after_fork(self, child: bool = False) -> None:
         """Open for programs again."""
         if self._threaded:
-            self._word("busy").value = 2 if self._closed else 0
+            if child:
+                self._start_afresh()
+            if not self._ended:
+                self._reopen()
             self._lock.release()
 
 
@@ -399,7 +427,7 @@ def pool() -> Pool:
         with _making:
             if _pool is None:
                 made = Pool()
-                atexit.register(made.close)
+                atexit.register(made.end)
                 _pool = made
     return _pool
 
@@ -410,11 +438,11 @@ def _before_fork() -> None:
         _pool.before_fork()
 
 
-def _after_fork() -> None:
+def _after_fork(child: bool = False) -> None:
     if _pool is not None:
-        _pool.after_fork()
+        _pool.after_fork(child)
     _making.release()
 
 
 if hasattr(os, "register_at_fork"):
-    os.register_at_fork(before=_before_fork, after_in_parent=_after_fork, after_in_child=_after_fork)
+    os.register_at_fork(before=_before_fork, after_in_parent=_after_fork, after_in_child=partial(_after_fork, True))
