@@ -185,7 +185,7 @@ def promising(tried: list[tuple[Worker, Row]], work: Workload, options: Options)
     if len(tried) < 2:
         return tried
     times = [trial(worker, work, options.budget / 2, options.patience)[0] for worker, _ in tried]
-    return [pair for pair, seconds in zip(tried, times, strict=True) if seconds <= 1.6 * min(times)]
+    return [pair for pair, seconds in zip(tried, times, strict=True) if seconds <= 2.5 * min(times)]
 
 
 def ratios(ours: Row, theirs: Row) -> tuple[float, float, float]:

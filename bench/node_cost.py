@@ -60,7 +60,15 @@ def steps() -> list[tuple[str, Callable[[Any], Any]]]:
 def table(repeats: int = 41) -> list[tuple[str, float, float]]:
     """(feature, nanoseconds of a call up to it, nanoseconds that it adds). The steps take turns."""
     x = ag.Tensor(np.array([0.5], np.float32), requires_grad=True)
-    timed = [(name, timeit.Timer(lambda step=step: [step(x) for _ in range(CALLS)])) for name, step in steps()]
+
+    def calls(step: Callable[[Any], Any]) -> Callable[[], None]:
+        def run() -> None:
+            for _ in range(CALLS):
+                step(x)
+
+        return run
+
+    timed = [(name, timeit.Timer(calls(step))) for name, step in steps()]
     best = [float("inf")] * len(timed)
     for _ in range(repeats):
         for at, (_, timer) in enumerate(timed):

@@ -37,7 +37,8 @@ POOLS = (
 def thread_variables(count: int) -> dict[str, str]:
     """Hold every pool of an engine's process to so many threads."""
     variables = dict.fromkeys(POOLS, str(count))
-    if count == 1:  # XLA has one thread or as many as there are processors
+    variables |= {"NPROC": str(count), "PJRT_NPROC": str(count)}  # of XLA's pool
+    if count == 1:
         variables["XLA_FLAGS"] = "--xla_cpu_multi_thread_eigen=false intra_op_parallelism_threads=1"
     return variables
 

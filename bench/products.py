@@ -57,7 +57,7 @@ def nanoseconds(form: str, m: int, k: int, n: int, loops: bool) -> float:
         lower.written_out = before
     number = max(1, int(0.004 / min(timers[0].timeit(1), timers[0].timeit(1))))
     times = [[timer.timeit(number) for timer in timers] for _ in range(11)]  # in turn
-    few, many = (min(t) / number for t in zip(*times, strict=True))
+    few, many = (float(min(t)) / number for t in zip(*times, strict=True))
     return (many - few) / MANY * 1e9
 
 
@@ -82,12 +82,12 @@ def main() -> int:
             loops, blas = (max(LEAST, nanoseconds(form, m, k, n, way) - result) for way in (True, False))
             found.append((k, m * k * n, loops, blas))
             print(f"{m:5}{k:5}{n:5}{m * k * n:10,}{loops:10,.0f}{blas:10,.0f}  {loops / blas:.2f}", flush=True)
-        for what, at in (("m·k·n", 1), ("k", 0)):
-            print(f"best limit of {what}: {best_limit([(row[at], *row[2:]) for row in found])}")
+        print(f"best limit of m·k·n: {best_limit([(size, *times) for _, size, *times in found])}")
+        print(f"best limit of k: {best_limit([(k, *times) for k, _, *times in found])}")
     return 0
 
 
-def best_limit(found: list[tuple[int, float, float]]) -> str:
+def best_limit(found: list[Any]) -> str:
     """The limit with the least geometric mean of times, loops up to it and BLAS beyond, and how near it is to the best."""
     best = sum(math.log(min(loops, blas)) for _, loops, blas in found)
 
