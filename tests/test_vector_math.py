@@ -23,9 +23,14 @@ CASES: dict[str, tuple[Callable[..., Any], float, float]] = {  # the true functi
     "log1p": (mp.log1p, 1.5, 1.5), "sinh": (mp.sinh, 1.5, 1.5), "cosh": (mp.cosh, 1.5, 1.5), "tanh": (mp.tanh, 1.5, 1.5),
     "sigmoid": (lambda x: 1 / (1 + mp.exp(-x)), 2.0, 2.0), "softplus": (lambda x: mp.log1p(mp.exp(x)), 2.0, 2.0),
     "erf": (mp.erf, 1.0, 1.5), "sin": (mp.sin, 1.5, 1.0), "cos": (mp.cos, 1.5, 1.0), "tan": (mp.tan, 3.0, 1.0),
-    "sqrt": (mp.sqrt, 0.501, 0.501), "power": (mp.power, 0.6, 1.5),
+    "arcsin": (mp.asin, 2.0, 2.0), "arccos": (mp.acos, 1.5, 1.5), "arctan": (mp.atan, 1.5, 2.0),
+    "arcsinh": (mp.asinh, 1.5, 2.0), "arccosh": (mp.acosh, 1.5, 1.5), "arctanh": (mp.atanh, 2.0, 2.0),
+    "sqrt": (mp.sqrt, 0.501, 0.501), "cbrt": (lambda x: mp.sign(x) * mp.cbrt(abs(x)), 0.6, 0.6),
+    "power": (mp.power, 0.6, 1.5), "arctan2": (mp.atan2, 1.5, 2.0), "hypot": (mp.hypot, 0.6, 2.0),
 }  # fmt: skip
-ANGLES, LOGARITHMS = {"sin", "cos", "tan"}, {"log", "log2", "log10", "sqrt"}
+POSITIVE, WITHIN_ONE = {"log", "log2", "log10", "sqrt", "power"}, {"arcsin", "arccos", "arctanh"}
+LIKE_EXP = {"exp", "exp2", "expm1", "sinh", "cosh", "tanh", "sigmoid", "softplus", "erf"}
+TWO = ("power", "arctan2", "hypot")
 MORE = {"float32": (-149, 128), "float64": (-1074, 1024)}
 
 
@@ -33,10 +38,10 @@ MORE = {"float32": (-149, 128), "float64": (-1074, 1024)}
 def points(dtype: str) -> np.ndarray[Any, Any]:
     """Magnitudes over the whole range with both signs, subnormal ones too, more of them where functions bend."""
     draw, (least, most) = np.random.default_rng(0), MORE[dtype]
-    wide = np.ldexp(draw.uniform(0.5, 1, 600), draw.integers(least + 2, most + 1, 600))
-    near = np.ldexp(draw.uniform(0.5, 1, 600), draw.integers(-30, 12, 600))
+    wide = np.ldexp(draw.uniform(0.5, 1, 300), draw.integers(least + 2, most + 1, 300))
+    near = np.ldexp(draw.uniform(0.5, 1, 300), draw.integers(-30, 12, 300))
     steps = np.concatenate([np.arange(1, 60) * math.pi / 4, np.arange(1, 60) * math.log(2) / 2, np.arange(1, 30) / 8])
-    x = np.concatenate([wide, -wide, near, -near, steps, -steps, draw.uniform(-1, 1, 600) * math.log(2) * most])
+    x = np.concatenate([wide, -wide, near, -near, steps, -steps, draw.uniform(-1, 1, 300) * math.log(2) * most])
     return np.concatenate([x.astype(dtype), 1 + draw.uniform(-0.5, 0.5, 200).astype(dtype), [2.0**least, 2.0**-126]]).astype(
         dtype
     )
@@ -45,12 +50,17 @@ def points(dtype: str) -> np.ndarray[Any, Any]:
 def arguments(name: str, dtype: str) -> tuple[np.ndarray[Any, Any], ...]:
     """Points where the function is defined; for a power, exponents with results over the whole range."""
     x = points(dtype)
-    if name in LOGARITHMS or name == "power":
+    if name in POSITIVE:
         x = np.abs(x)
-    if name == "log1p":
-        x = x[x > -1]
-    if name != "power":
+    if name in WITHIN_ONE:
+        x = np.concatenate([x[np.abs(x) < 1], np.random.default_rng(2).uniform(-1, 1, 500).astype(dtype)])
+    if name in ("log1p", "arccosh"):
+        x = x[x > -1] if name == "log1p" else np.abs(x) + 1
+    if name not in TWO:
         return (x,)
+    if name != "power":
+        x = x[np.abs(x) < 1e30]
+        return x, x * np.random.default_rng(1).uniform(-2, 2, x.size).astype(dtype)
     logs = np.log2(x.astype("float64"))
     y = np.random.default_rng(1).uniform(-1, 1, x.size) * MORE[dtype][1] * 1.05 / np.maximum(np.abs(logs), 1e-6)
     return x, y.astype(dtype)
@@ -60,7 +70,7 @@ def truth(name: str, values: tuple[Any, ...]) -> Any:
     """The value, in 100 bits and more; beyond ±10⁴ what grows or shrinks like eˣ is as at the end."""
     f = CASES[name][0]
     x = [mp.mpf(float(v)) for v in values]
-    if name not in ANGLES | LOGARITHMS | {"log1p", "power"} and abs(x[0]) > 10**4:
+    if name in LIKE_EXP and abs(x[0]) > 10**4:
         return x[0] if name == "softplus" and x[0] > 0 else f(mp.sign(x[0]) * 10**4)
     return f(*x)
 
@@ -97,7 +107,7 @@ SPECIAL = np.array([0.0, -0.0, np.inf, -np.inf, np.nan, 1.0, -1.0, 1e-320, -1e-3
 def test_special_values(name: str, dtype: str) -> None:
     x = SPECIAL.astype(dtype)
     given = (
-        (x,) if name != "power" else tuple(g.ravel() for g in np.meshgrid(x, np.append(x, [1e30, 2.0**24 + 2]).astype(dtype)))
+        (x,) if name not in TWO else tuple(g.ravel() for g in np.meshgrid(x, np.append(x, [1e30, 2.0**24 + 2]).astype(dtype)))
     )
     tensors = [ag.Tensor(v) for v in given]
     with np.errstate(all="ignore"):
@@ -125,7 +135,7 @@ def loop_of(name: str, dtype: str) -> str:
     from autograd.compiler.loops import Buffer
     from autograd.kernels.scalars import FUNCTIONS, source_of
 
-    names = ["a", "b"] if name == "power" else ["a"]
+    names = ["a", "b"] if name in TWO else ["a"]
     body = source_of(name, np.dtype(dtype), [f"{n}[i]" for n in names])
     parameters = ", ".join(f"{n}: {dtype}[4096]" for n in [*names, "out"])
     lines = [

@@ -42,7 +42,8 @@ def exp2_32(x):  # type: ignore[no-untyped-def]
     c = min(f32(130.0), max(f32(-151.0), x))
     t = c + 12582912.0
     r = c - (t - 12582912.0)
-    y = r * horner(r, 0.693147182, 0.240226507, 0.0555041097, 0.00961805694, 0.00133335032, 0.000154614681, 1.52972007e-05) + 1.0
+    p = horner(r, 0.693147182, 0.240226507, 0.0555041097, 0.00961805694, 0.00133335032, 0.000154614681, 1.52972007e-05)
+    y = r * p + 1.0
     e = float_bits(t) - 0x4B400000
     half = e >> 1
     return y * two_to_32(half) * two_to_32(e - half)
@@ -122,8 +123,9 @@ def tanh_32(x):  # type: ignore[no-untyped-def]
     t = c * 1.44269504 + 12582912.0
     k = t - 12582912.0
     r = (c - k * 0.693359375) - k * -2.12194440e-4
-    e = ((r + r * r * horner(r, 0.5, 0.166665196, 0.0416664332, 0.00836886372, 0.00139379618)) + 1.0) * two_to_32(float_bits(t) - 0x4B400000)
-    return copysign(a * (z * p) + a if a < 0.625 else f32(1.0) - f32(2.0) / (e + 1.0), x)
+    e = (r + r * r * horner(r, 0.5, 0.166665196, 0.0416664332, 0.00836886372, 0.00139379618)) + 1.0
+    large = f32(1.0) - f32(2.0) / (e * two_to_32(float_bits(t) - 0x4B400000) + 1.0)
+    return copysign(a * (z * p) + a if a < 0.625 else large, x)
 
 
 def sinh_32(x):  # type: ignore[no-untyped-def]
@@ -192,27 +194,28 @@ def tan_32(x):  # type: ignore[no-untyped-def]
     return beyond(tan, 562949953421312.0, x, x if abs(x) < 1.0e-4 else y)
 
 
-def power_32(x, y):  # type: ignore[no-untyped-def]
-    """xʸ = 2^(y·log₂ |x|) in float64, where log₂ and 2ᵗ need 40 bits; the sign and the special cases of C's pow."""
-    v = f64(abs(x))
-    w = min(1.0e300, max(-1.0e300, f64(y)))
+def raised_32(v, w):  # type: ignore[no-untyped-def]
+    """vʷ = 2^(w·log₂ v) for v ≥ 0, in float64 but to 33 bits."""
     bits = float_bits(v) - 0x3FE6A09E667F3BCD
     m = bits_float((bits & 0xFFFFFFFFFFFFF) + 0x3FE6A09E667F3BCD)
     s = (m - 1.0) / (m + 1.0)
-    p = horner(s * s, 2.885390081777851, 0.9617966941122649, 0.5770779426603044, 0.41220922406110433, 0.31990680380701336,
-               0.28288502340748234)
+    p = horner(s * s, 2.885390081789987, 0.9617966734515485, 0.5770835660048659, 0.41167376623771057, 0.3407120415619086)
     log2 = s * p + f64(bits >> 52)
     log2 = (log2 if v < np.inf else v) if v != 0.0 else f64(-np.inf)
-    u = min(200.0, max(-200.0, w * log2))
+    u = min(1000.0, max(-1000.0, w * log2))
     t = u + 6755399441055744.0
     r = u - (t - 6755399441055744.0)
     q = horner(r, 1.0, 0.6931471805599453, 0.2402265092256076, 0.05550410883930555, 0.00961805662050108,
                0.001333350234150156, 0.00015461467905285986, 1.529734162283227e-05)
-    result = f32(q * bits_float(float_bits(t) + 1023 << 52))
-    whole = round_even(w) == w
-    odd = whole & (round_even(w * 0.5) != w * 0.5)
-    result = copysign(result, x) if odd else result
-    result = f32(np.nan) if (x < 0.0) & (v != np.inf) & ~whole else result
+    return q * bits_float(float_bits(t) + 1023 << 52)
+
+
+def power_32(x, y):  # type: ignore[no-untyped-def]
+    """xʸ: |x|ʸ with the sign and the special cases of C's pow."""
+    result = f32(raised_32(f64(abs(x)), min(1.0e300, max(-1.0e300, f64(y)))))
+    whole = round_even(y) == y
+    result = copysign(result, x) if whole & (round_even(y * 0.5) != y * 0.5) else result
+    result = f32(np.nan) if (x < 0.0) & (x != -np.inf) & ~whole else result
     return f32(1.0) if (x == 1.0) | (y == 0.0) else result
 
 

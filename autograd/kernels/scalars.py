@@ -1,8 +1,8 @@
 # ruff: noqa: F821  (fmod and floor are instructions of compiler.llvm)
-"""The table that maps the scalar functions of the instruction set to code over operands ``{0}``, ``{1}``, ….
+"""The scalar functions of the instruction set, as code over operands ``{0}``, ``{1}``, …, or as kernels.
 
 `zero`, `one` and `infinity` stand for these numbers in the dtype of the operands. The functions in `FUNCTIONS` are
-written in the same small part of Python and are inlined.
+written in the same small part of Python and are inlined; a kernel has the name of its function and the bits of its dtype.
 """
 
 from __future__ import annotations
@@ -12,7 +12,7 @@ from typing import Any
 
 import numpy as np
 
-from autograd.kernels import math32, math64
+from autograd.kernels import inverse, math32, math64
 
 __all__ = ["FUNCTIONS", "INTRINSICS", "LIBRARY", "SCALARS", "source_of"]
 
@@ -46,15 +46,10 @@ def floor_quotient(a, b):  # type: ignore[no-untyped-def]
 SCALARS: dict[str, str] = {
     "add": "({0} + {1})", "subtract": "({0} - {1})", "multiply": "({0} * {1})", "true_divide": "({0} / {1})",
     "negative": "(-{0})", "positive": "{0}", "absolute": "abs({0})", "power": "({0} ** {1})", "square": "({0} * {0})",
-    "sqrt": "sqrt({0})", "cbrt": "cbrt({0})", "reciprocal": "(one / {0})", "floor": "floor({0})", "ceil": "ceil({0})",
+    "sqrt": "sqrt({0})", "reciprocal": "(one / {0})", "floor": "floor({0})", "ceil": "ceil({0})",
     "trunc": "trunc({0})", "rint": "round_even({0})",
     "sign": "({0} if {0} != {0} else (one if {0} > zero else (-one if {0} < zero else zero)))",
-    "maximum": "larger({0}, {1})", "minimum": "smaller({0}, {1})", "exp": "exp({0})", "exp2": "exp2({0})",
-    "expm1": "expm1({0})", "log": "log({0})", "log2": "log2({0})", "log10": "log10({0})", "log1p": "log1p({0})",
-    "sin": "sin({0})", "cos": "cos({0})", "tan": "tan({0})", "arcsin": "arcsin({0})", "arccos": "arccos({0})",
-    "arctan": "arctan({0})", "arctan2": "atan2({0}, {1})", "sinh": "sinh({0})", "cosh": "cosh({0})",
-    "tanh": "tanh({0})", "arcsinh": "arcsinh({0})", "arccosh": "arccosh({0})", "arctanh": "arctanh({0})",
-    "hypot": "hypot({0}, {1})", "erf": "erf({0})", "where": "choose({0}, {1}, {2})",
+    "maximum": "larger({0}, {1})", "minimum": "smaller({0}, {1})", "where": "choose({0}, {1}, {2})",
     "strong_multiply": "(zero if {0} == zero else {0} * {1})",
     "equal": "({0} == {1})", "not_equal": "({0} != {1})", "less": "({0} < {1})", "less_equal": "({0} <= {1})",
     "greater": "({0} > {1})", "greater_equal": "({0} >= {1})", "logical_and": "(({0} != zero) & ({1} != zero))",
@@ -67,7 +62,7 @@ SCALARS: dict[str, str] = {
 FUNCTIONS: dict[str, Any] = {
     "larger": larger, "smaller": smaller, "choose": choose,
     "floor_remainder": floor_remainder, "floor_quotient": floor_quotient,
-    **{name: f for module in (math32, math64) for name, f in vars(module).items() if isfunction(f)},
+    **{name: f for module in (inverse, math32, math64) for name, f in vars(module).items() if isfunction(f)},
 }  # fmt: skip
 
 
@@ -75,19 +70,19 @@ INTRINSICS = {"sqrt": "sqrt", "floor": "floor", "ceil": "ceil", "trunc": "trunc"
               "fma": "fma", "copysign": "copysign"}  # fmt: skip
 """Which of LLVM's own functions a name stands for."""
 
-LIBRARY = {k: k for k in ("exp", "exp2", "expm1", "log", "log2", "log10", "log1p", "sin", "cos", "tan", "sinh", "cosh", "tanh",
-                           "hypot", "erf", "cbrt", "pow", "fmod", "copysign")} | {
-    "arcsin": "asin", "arccos": "acos", "atan": "atan", "atan2": "atan2", "asinh": "asinh", "arccosh": "acosh",
-    "arctanh": "atanh", "arctan": "atan", "arcsinh": "asinh", "remainder": "fmod",
-}  # fmt: skip
+LIBRARY = {"fmod": "fmod"}
 """Which function of the C library a name stands for, where there is no kernel."""
 
 
 def source_of(name: str, dtype: np.dtype[Any], operands: list[str]) -> str:
-    """The source of a scalar function of operands that all have one dtype."""
-    kind = "bool_" if dtype.kind == "b" else dtype.name
-    kernel = f"{name}_{8 * dtype.itemsize}"
-    text = SCALARS[name] if dtype.kind != "f" or kernel not in FUNCTIONS else f"{kernel}({', '.join(operands)})"
+    """The source of a scalar function of operands that all have one dtype: from the table, or a call of a kernel.
+
+    >>> source_of("tanh", np.dtype("float32"), ["x"])
+    'tanh_32(x)'
+    """
+    if name not in SCALARS:
+        return f"{name}_{8 * dtype.itemsize}({', '.join(operands)})"
+    kind, text = "bool_" if dtype.kind == "b" else dtype.name, SCALARS[name]
     for word, value in (("zero", "0"), ("one", "1"), ("infinity", "np.inf")):
         text = text.replace(word, f"{kind}({value})")
     return text.format(*operands)
