@@ -78,7 +78,12 @@ def checked(compiled: Any, variant: Any, inputs: list[Any], arguments: tuple[Any
 
 def _leaves(tree: Any) -> Values:
     found: Values = []
-    map_tree(lambda x: found.append((f"result {len(found)}", x._data if isinstance(x, Tensor) else x)), tree)
+
+    def note(x: Any) -> None:
+        value = x._data if isinstance(x, Tensor) else x if x is None else numpy.asarray(x)
+        found.append((f"result {len(found)}", value))
+
+    map_tree(note, tree)
     return found
 
 

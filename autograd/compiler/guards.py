@@ -206,7 +206,9 @@ class Survey:
         elif isinstance(value, set | frozenset):
             self.conditions.append(Condition("{0} == {1}", (value, frozenset(value)), label))
         elif isinstance(value, ModuleType):
-            if not _library(getattr(value, "__file__", None)):
+            if value.__name__.partition(".")[0] not in sys.stdlib_module_names and not _library(
+                getattr(value, "__file__", None) or ""
+            ):
                 self._objects.append((value, f"module {value.__name__}", set()))
         elif hasattr(value, "function") and hasattr(value, "_variants"):  # another jitted function
             self._value(value.function, label)
@@ -270,8 +272,10 @@ class Survey:
         own: dict[str, Any] = getattr(thing, "__dict__", {})
         internal = _library_type(type(thing))
         if internal or hasattr(thing, "param_groups"):
-            self.conditions.append(Condition(f"len({{0}}) == {len(own)}", (own,), f"the attributes of {label}", own))
-            for name in own.keys() - AT_THE_START:
+            count = len(own.keys() - {"training"})  # which train() and eval() may add without changing anything
+            text = f"len({{0}}) - ('training' in {{0}}) == {count}"
+            self.conditions.append(Condition(text, (own,), f"the attributes of {label}", own))
+            for name in sorted((own.keys() | {"training"}) - AT_THE_START):
                 self._attribute(thing, name, label, own)
         elif hasattr(thing, "training"):  # a module: its mode, its hooks, and what it consists of
             kept = {n for n, v in own.items() if isinstance(v, Tensor) or hasattr(v, "training")}
@@ -324,14 +328,9 @@ def _of_class(kind: type, name: str) -> Any:
 
 
 @functools.cache
-def _library(filename: str | None) -> bool:
-    """Whether a module comes with Python, is installed, or is our own: its functions and constants stay."""
-    if filename is None or is_internal(filename):
-        return True
-    return "site-packages" in filename or filename.startswith(_STANDARD)
-
-
-_STANDARD = functools.__file__.rpartition("/")[0]
+def _library(filename: str) -> bool:
+    """Whether the file of a module is installed, or our own: its functions and constants stay."""
+    return is_internal(filename) or "site-packages" in filename
 
 
 def _library_type(kind: type) -> bool:

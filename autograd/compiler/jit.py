@@ -272,7 +272,7 @@ def jit(function: Any = None, *, check: bool = False, fallback: bool = False) ->
     >>> @ag.jit(check=True)
     ... def double(x):
     ...     return {"twice": 2 * x}
-    >>> double([1.0][0])["twice"].item()
+    >>> double(ag.Tensor(1.0))["twice"].item()
     2.0
     """
     if function is None:
