@@ -177,7 +177,7 @@ class _Arguments:
     def record(self, function: Callable[..., Any]) -> Variant:
         """Record the function for such arguments, and compile it."""
         program = Capture().record(function, tuple(self.static), self.named, self.weak)
-        return Variant(program, function, self.signature, mode.record)
+        return Variant(program, function, self.signature, self.weak, mode.record)
 
 
 def _structure(tree: Any) -> Any:

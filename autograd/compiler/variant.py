@@ -27,7 +27,7 @@ MISS = object()
 class Variant:
     """A compiled program: `call` runs it if everything is as it was when it was recorded, `run` without asking."""
 
-    def __init__(self, program: Program, function: Callable[..., Any], signature: list[Any], record: bool):
+    def __init__(self, program: Program, function: Callable[..., Any], signature: list[Any], weak: list[bool], record: bool):
         self.program, self.record = program, record
         self._lower()
         states = [array for _, _, array in program.states]
@@ -39,7 +39,7 @@ class Variant:
         self.conditions = self._conditions(function)
         self.valid = flat(self.conditions)
         self._attributes()
-        self.layout = self._layout(signature)
+        self.layout = self._layout([k for k, number in enumerate(weak) if number])
         self._reuse = reuser(self.layout.kept)
         self._rebuild = _rebuilder(program.structure)
         self._pool: list[Frame] = []
@@ -88,12 +88,10 @@ class Variant:
         self._shared = [(h, n, number[s]) for h, n, s, _ in found if s is not None and uses[s] > 1]
         self._known = [(h, n, v) for h, n, s, v in found if s is None]
 
-    def _layout(self, signature: list[Any]) -> Layout:
+    def _layout(self, floats: list[int]) -> Layout:
         fixed = {"state": list(map(address_of, self.arrays)), "constant": list(map(address_of, self._constants))}
         addresses = [fixed[kind][k] if kind in fixed else 0 for kind, k in self.places] + self.code.routines
         place = {kind: {k: at for at, (other, k) in enumerate(self.places) if other == kind} for kind in ("argument", "output")}
-        inputs = [s for s in signature if s[0] != "static"]
-        floats = [k for k, s in enumerate(inputs) if s[0] == "float"]
         spare = len(addresses)  # for what the program does not use
         self._inputs = [place["argument"].get(k, spare) for k in range(len(self.program.arguments))]
         out = [place["output"].get(k, spare) for k in range(len(self.outputs))]
