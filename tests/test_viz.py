@@ -560,7 +560,7 @@ def test_a_failed_write_leaves_the_old_file(tmp_path: Path, monkeypatch: pytest.
 @pytest.mark.parametrize(
     ("arguments", "error", "match"),
     [
-        ({"x": 3.0}, DTypeError, "Tensor or a Value, got float"),
+        ({"x": 3.0}, DTypeError, "a Value or a jitted function, got float"),
         ({"x": np.ones(3)}, DTypeError, "got ndarray"),
         ({"direction": "RL"}, ArgumentError, "'LR' or 'TB', got 'RL'"),
         ({"max_nodes": 0}, ArgumentError, "max_nodes.*got 0"),
@@ -571,3 +571,25 @@ def test_bad_arguments(arguments: dict[str, Any], error: type[Exception], match:
     arguments = {"x": Value(1.0), **arguments}
     with pytest.raises(error, match=match):
         draw(arguments.pop("x"), **arguments)
+
+
+def test_a_jitted_function_draws_its_program() -> None:
+    w = ag.Tensor(np.ones((3, 4)), requires_grad=True, name="w")
+
+    @ag.jit
+    def step(x):  # type: ignore[no-untyped-def]
+        w.grad = None
+        loss = ag.tanh(x @ w).sum()
+        loss.backward()
+        return loss
+
+    with pytest.raises(ArgumentError, match="call it once"):
+        draw(step)
+    step(np.ones((2, 3)))
+    drawing = draw(step)
+    boxes = drawing.picture.boxes
+    assert [b.name for b in boxes if b.kind == "parameter"] == ["w"]
+    assert {b.name for b in boxes if b.kind == "result"} == {"result", "w.grad"}
+    assert any("tanh" in b.label for b in boxes) and any("@" in b.label for b in boxes)
+    assert "for i0 in" in next(b.tooltip for b in boxes if "tanh" in b.label)
+    assert drawing.svg().startswith("<")

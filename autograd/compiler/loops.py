@@ -104,6 +104,8 @@ class Loop:
     stores: list[Statement] = field(default_factory=list)
     after_row: list[Statement] = field(default_factory=list)
     names: dict[Any, str] = field(default_factory=dict)
+    sources: list[str] = field(default_factory=list)
+    """The functions of the instructions that it carries out, in order."""
     reductions: dict[str, tuple[str, str]] = field(default_factory=dict)
     """For an array that `after_row` stores: how it takes up a further part, and what it starts with."""
 
@@ -162,8 +164,6 @@ class Nest:
     fills: list[Fill] = field(default_factory=list)
     rows: list[str] = field(default_factory=list)
     """Buffers that hold one row at a time and live in this kernel only."""
-    sources: list[str] = field(default_factory=list)
-    """What it computes, in the order in which it was put in: the functions of the instructions."""
     shared: bool = False
     """Whether several threads do it together, each its part of the outermost loop."""
     private: dict[str, str] = field(default_factory=dict)
@@ -186,6 +186,11 @@ class Nest:
         """All of them, in order."""
         for loop in self.loops:
             yield from loop.statements()
+
+    @property
+    def sources(self) -> list[str]:
+        """The functions of the instructions that it carries out, in order."""
+        return [name for loop in self.loops for name in loop.sources]
 
     def buffers(self) -> list[str]:
         """The arrays that it takes from outside."""
@@ -237,7 +242,8 @@ class Plain:
     """A kernel given as lines: copies, and matrix products too small for a call."""
 
     text: list[str]
-    used: list[str]
+    out: str
+    read: list[str]
     sources: list[str]
     work: int = 0
     runs_for_all: bool = False
@@ -248,9 +254,13 @@ class Plain:
 
     def buffers(self) -> list[str]:
         """The arrays that it takes from outside."""
-        return self.used
+        return list(dict.fromkeys([*self.read, self.out]))
 
-    touched = written = buffers
+    touched = buffers
+
+    def written(self) -> list[str]:
+        """The one that it writes."""
+        return [self.out]
 
     def lines(self, arrays: dict[str, Buffer]) -> list[str]:
         """Its body."""
@@ -272,6 +282,7 @@ class Product:
     work: int
     stack: int = 1
     shared: bool = False
+    sources = ("matmul",)
 
     def buffers(self) -> list[str]:
         """The arrays that it takes from outside."""

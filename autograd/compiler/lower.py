@@ -175,7 +175,8 @@ class Lowered:
             over = x.inputs[0] if x.function in MADE_WHOLE else x
             nest, loop = self._loop(_long(over.shape), self._reads(x))
             made = Made(nest, nest.loops.index(loop), len(loop.shape), True)
-            nest.sources.append(x.function)
+            if x.function in MADE_WHOLE:
+                loop.sources.append(x.function)
             if x.function in REDUCTIONS:
                 made.element, made.axes = False, self._reduce(x, name, nest, loop, self._emit(over, _index(over), loop))
             elif x.function == "scatter":
@@ -306,11 +307,11 @@ class Lowered:
         (a, ta), (b, tb) = (self._operand(i) for i in x.inputs)
         (m, n), k, stack = x.shape[-2:], x.inputs[0].shape[-1], math.prod(x.shape[:-2])
         if k == 0:
-            return Plain([f"{name}[...] = 0"], [name], ["fill"])
+            return Plain([f"{name}[...] = 0"], name, [], ["fill"])
         if not written_out(m, n, k, ta):
             return Product(a, b, name, (ta, tb), stack * m * n * k, stack)
         lines = _small_product((a, ta), (b, tb), name, (m, n, k), stack, kind(x.dtype))
-        return Plain(lines, list(dict.fromkeys([a, b, name])), ["matmul"], 2 * stack * m * n * k, stack=stack)
+        return Plain(lines, name, [a, b], ["matmul"], 2 * stack * m * n * k, stack=stack)
 
     def _operand(self, x: Traced) -> tuple[str, bool]:
         if x.tick in self.name_of:
@@ -364,6 +365,7 @@ class Lowered:
     def _scalar(self, y: Traced, names: list[str], loop: Loop) -> str:
         from autograd.kernels.scalars import source_of
 
+        loop.sources.append(y.function)
         if y.function in ("broadcast", "reshape", "transpose"):
             return names[0]
         name = self._name()
@@ -408,7 +410,7 @@ class Lowered:
                     name = f"b{len(self.buffers)}"
                     self.buffers[name] = Buffer(new.dtype, new.shape)
                     source = self.name_of[new.tick]
-                    self.steps.append(Plain([f"{name}[...] = {source}"], [name, source], ["copy"]))
+                    self.steps.append(Plain([f"{name}[...] = {source}"], name, [source], ["copy"]))
                     copies.append((state, name))
                     continue
                 copies.append((state, self.name_of[new.tick]))
@@ -426,11 +428,12 @@ class Lowered:
             nest = nests.setdefault(_find(leader, state.tick), Nest([Loop(shape)], len(shape)))
             loop = nest.loops[0]
             loop.stores.append(Store(self.name_of[state.tick], _index(state), self._emit(new, _index(new), loop)))
-            nest.sources.append("write")
-        self.steps.extend(sorted(nests.values(), key=lambda nest: -math.prod(nest.loops[0].shape)))
+            loop.sources.append("write")
+        writes = sorted(nests.values(), key=lambda nest: -math.prod(nest.loops[0].shape))
+        self.steps.extend(writes)
         for state, name in copies:
             target = self.name_of[state.tick]
-            self.steps.append(Plain([f"{target}[...] = {name}"], [target, name], ["write"]))
+            self.steps.append(Plain([f"{target}[...] = {name}"], target, [name], ["write"]))
 
     def _reads_of_copy(self, new: Traced) -> list[Read]:
         probe = Traced("positive", (new,), new.shape, new.dtype)
@@ -445,11 +448,11 @@ class Lowered:
                 if x.tick in self.name_of:
                     source = self.name_of[x.tick]
                     first = self.made[x.tick].step is None
-                    copy = Plain([f"{name}[...] = {source}"], [name, source], ["copy"])
+                    copy = Plain([f"{name}[...] = {source}"], name, [source], ["copy"])
                     self.steps.insert(0 if first else len(self.steps), copy)
                 else:
                     value = _literal(x.settings["value"].item())
-                    self.steps.append(Plain([f"{name}[...] = {value}"], [name], ["fill"]))
+                    self.steps.append(Plain([f"{name}[...] = {value}"], name, [], ["fill"]))
 
     def lines(self) -> list[str]:
         """The loop program: its kernels, and then the calls of one run."""
@@ -475,7 +478,8 @@ class Lowered:
 def _remark(step: Step | None) -> str:
     if not isinstance(step, Nest):
         return ""
-    return "  # " + ", ".join(step.sources[:8]) + (f" and {len(step.sources) - 8} more" if len(step.sources) > 8 else "")
+    names = [name for name in dict.fromkeys(step.sources) if name not in ("broadcast", "reshape", "cast")]
+    return "  # " + ", ".join(names[:8]) + (f" and {len(names) - 8} more" if len(names) > 8 else "")
 
 
 def written_out(m: int, n: int, k: int, ta: bool) -> bool:

@@ -109,4 +109,4 @@ def total(name: str, part: str, b: Buffer, combine: str) -> Plain:
     lines = [f"for i0 in range({b.size}):", f"    v1 = {part}[flat(i0)]"]
     lines += ["    for k in range(1, threads):", f"        v2 = {part}[flat(k * {b.size} + i0)]"]
     lines += [f"        v1 = {combine.format('v1', 'v2')}", f"    {name}[flat(i0)] = v1"]
-    return Plain(lines, [name, part], ["total"], runs_for_all=True)
+    return Plain(lines, name, [part], ["total"], runs_for_all=True)

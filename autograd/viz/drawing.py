@@ -139,7 +139,7 @@ def draw(
     max_nodes: int = 150,
     name: str | None = None,
 ) -> Drawing:
-    """Draw the graph that computed a Tensor or a Value.
+    """Draw the graph that computed a Tensor or a Value, or the program of a jitted function.
 
     Every box shows name, shape, dtype, value and gradient as far as they are known; arrows run from what
     is used to what uses it. Before ``backward()`` all gradients are shown, by a walk that frees and
@@ -148,7 +148,7 @@ def draw(
     of what was told to ``retain_grad()``. A Value keeps all.
 
     Args:
-        x: the Tensor or Value at which the graph ends.
+        x: the Tensor or Value at which the graph ends, or a jitted function.
         values, gradients: whether to show them.
         partials: whether to write at each edge the local derivative, of the op's result by that operand.
         direction: "LR", from left to right, or "TB", from top to bottom.
@@ -156,8 +156,8 @@ def draw(
         name: the title, for screen readers and files.
 
     Raises:
-        DTypeError: if `x` is neither a Tensor nor a Value.
-        ArgumentError: for another direction, or `max_nodes` below 5.
+        DTypeError: if `x` is none of these.
+        ArgumentError: for another direction, `max_nodes` below 5, or a jitted function that was not called yet.
 
     >>> import autograd as ag
     >>> x = ag.Tensor([3.0], requires_grad=True, name="x")
@@ -170,7 +170,7 @@ def draw(
         raise ArgumentError(f"max_nodes must be an integer of at least 5, got {max_nodes!r}.")
     graph = _read(x, values=bool(values), gradients=bool(gradients), partials=bool(partials))
     own = getattr(x, "name", None)
-    title = name if name is not None else f"graph of {own}" if own else "graph"
+    title = name if name is not None else f"graph of {own}" if own else getattr(x, "__name__", "graph")
     return Drawing(picture(graph, collapse(graph, max_nodes), text.clean(str(title))), direction)
 
 
@@ -184,7 +184,11 @@ def _read(x: Any, *, values: bool, gradients: bool, partials: bool) -> Graph:
         return TapeGraph(x, values=values, gradients=gradients, partials=partials)
     if isinstance(x, Value):
         return ValueGraph(x, values=values, gradients=gradients, partials=partials)
-    raise DTypeError(f"draw() takes a Tensor or a Value, got {type(x).__name__}: {x!r:.60}.")
+    if hasattr(x, "_variants") and hasattr(x, "source"):
+        from autograd.viz.program import ProgramGraph
+
+        return ProgramGraph(x)
+    raise DTypeError(f"draw() takes a Tensor, a Value or a jitted function, got {type(x).__name__}: {x!r:.60}.")
 
 
 def _write(path: Path, content: bytes) -> None:
