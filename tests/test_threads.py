@@ -107,9 +107,18 @@ out:
 """
 
 
+COMPILING = threading.Lock()
+
+
+def program() -> int:
+    """The address of the program."""
+    with COMPILING:
+        return _engine().get_function_address("program")
+
+
 @cache
-def program() -> tuple[Any, int]:
-    """The engine that owns the machine code, and the address of the program."""
+def _engine() -> Any:
+    """What owns the machine code."""
     llvm.initialize_native_target()
     llvm.initialize_native_asmprinter()
     text = SUMS
@@ -119,7 +128,7 @@ def program() -> tuple[Any, int]:
     machine = llvm.Target.from_default_triple().create_target_machine(opt=2, jit=True)
     engine = llvm.create_mcjit_compiler(llvm.parse_assembly(text), machine)
     engine.finalize_object()
-    return engine, engine.get_function_address("program")
+    return engine
 
 
 class Call:
@@ -127,7 +136,7 @@ class Call:
 
     def __init__(self, n: int, rounds: int, seed: int = 0):
         self.x = np.arange(n, dtype=float) + seed
-        self.rounds = rounds
+        self.rounds, self.address = rounds, program()
         self.sums, self.total = np.zeros(64), np.zeros(1)
         arrays = [self.x.ctypes.data, n, self.sums.ctypes.data, self.total.ctypes.data, 0]
         self.table = (ctypes.c_int64 * 7)(pool().barrier_address, rounds, *arrays)
@@ -136,7 +145,7 @@ class Call:
         """Run on `count` threads and check; how many it had."""
         n, start = len(self.x), float(self.x.sum())
         self.total[0] = 0
-        pool().run(program()[1], ctypes.addressof(self.table), count)
+        pool().run(self.address, ctypes.addressof(self.table), count)
         r = self.rounds
         assert self.total[0] == r * start + r * (r - 1) / 2
         assert self.x.sum() == start + r and len(self.x) == n
@@ -272,10 +281,9 @@ def test_fork() -> None:
 @pytest.mark.filterwarnings("ignore:.*multi-threaded.*fork:DeprecationWarning")
 def test_fork_while_a_program_runs() -> None:
     """The fork waits for the program."""
-    stop = threading.Event()
+    call, stop = Call(1000, 50), threading.Event()
 
     def work() -> None:
-        call = Call(1000, 50)
         while not stop.is_set():
             call.run(2)
 
@@ -332,7 +340,7 @@ def test_an_interrupt_waits_for_the_program_only() -> None:
         try:
             threading.Timer(0.01, os.kill, (os.getpid(), signal.SIGINT)).start()
             while True:
-                pool().run(program()[1], ctypes.addressof(call.table), 2)
+                pool().run(call.address, ctypes.addressof(call.table), 2)
         except KeyboardInterrupt:
             print("interrupted", Call(100, 3).run(2))
     """

@@ -134,9 +134,24 @@ class Switch:
                     self._put(now)
 
 
-@cache
+_switches: dict[str, Switch | None] = {}
+_looking = threading.Lock()
+if hasattr(os, "register_at_fork"):
+    os.register_at_fork(before=_looking.acquire, after_in_parent=_looking.release, after_in_child=_looking.release)
+
+
 def single(package: str) -> Switch | None:
     """The switch for the OpenBLAS that "numpy" or "scipy" carries; None where it carries none."""
+    try:
+        return _switches[package]
+    except KeyError:
+        with _looking:  # two switches for one library would put back what the other has put
+            if package not in _switches:
+                _switches[package] = _look(package)
+        return _switches[package]
+
+
+def _look(package: str) -> Switch | None:
     spec = find_spec(package)
     if spec is None or spec.origin is None:
         return None
@@ -160,10 +175,5 @@ def single(package: str) -> Switch | None:
 
 def loaded() -> list[Switch]:
     """The switches of the OpenBLAS libraries that this process has loaded."""
-    return _switches("scipy" in sys.modules)
-
-
-@cache
-def _switches(scipy: bool) -> list[Switch]:
-    found = [single("numpy"), single("scipy") if scipy else None]
+    found = [single("numpy"), single("scipy") if "scipy" in sys.modules else None]
     return [switch for switch in found if switch is not None]
