@@ -36,6 +36,10 @@ def split(steps: list[Step], buffers: dict[str, Buffer], threads: int) -> bool:
             if sums is None:
                 continue
             step.shared = True
+            for fill in [f for f in step.fills if f.buffer not in sums]:  # rows that one thread alone adds up into
+                step.fills.remove(fill)
+                steps.insert(at - 1, Plain([f"{fill.buffer}[...] = {fill.value}"], fill.buffer, [], ["fill"]))
+                at += 1
             for name in sums:
                 step.private[name] = part = f"b{len(buffers)}"
                 b = buffers[name]
@@ -101,7 +105,7 @@ def scattered(nest: Nest, buffers: dict[str, Buffer]) -> dict[str, str] | None:
                     return None
                 combine = loop.reductions[s.buffer][0]
             sums[s.buffer] = combine
-    return sums if all(f.buffer in sums for f in nest.fills) else None
+    return sums
 
 
 def total(name: str, part: str, b: Buffer, combine: str) -> Plain:
