@@ -8,6 +8,7 @@
 ``guards``   what a compiled program took for granted, checked at each call
 ``frame``    the memory of one call in flight; ``address`` where arrays lie
 ``variant``  a program with its guards, called
+``explain``  a program in numbers
 ``checked``  the same call compiled and eager, compared
 ``jit``      the decorator: guards, variants, the call
 """

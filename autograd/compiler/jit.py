@@ -16,6 +16,7 @@ from autograd import tensor as defaults
 from autograd.compiler import cache
 from autograd.compiler.address import is_plain
 from autograd.compiler.capture import Capture, map_tree
+from autograd.compiler.explain import Explanation
 from autograd.compiler.variant import MISS, Variant
 from autograd.errors import DTypeError, GraphError, UnsupportedError, user_line
 from autograd.tape import mode
@@ -110,6 +111,17 @@ class Compiled:
     def source(self) -> str:
         """The source of the program that ran last."""
         return self._last.source if self._last is not None else "not called yet"
+
+    def explain(self) -> Explanation:
+        """The program that ran last, in numbers: kernels, the functions fused into each, bytes, flops, scratch.
+
+        GraphError before the first call, and where the function runs uncompiled.
+        """
+        name = getattr(self, "__name__", "the function")
+        if self._last is None:
+            why = self.fallback_reason or "it was not called yet: call it once"
+            raise GraphError(f"{name} has no program: {why}. ({user_line()})")
+        return Explanation(self._last, name, sum(map(len, self._variants.values())))
 
 
 class _Arguments:

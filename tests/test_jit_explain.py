@@ -1,0 +1,56 @@
+"""What a compiled step tells about itself."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+import autograd as ag
+import nn
+import optim
+
+pytest.importorskip("numba")
+
+
+def test_the_numbers_of_a_training_step() -> None:
+    model = nn.Sequential(nn.Linear(64, 128), nn.Tanh(), nn.Linear(128, 10))
+    optimizer = optim.Adam(model.parameters(), lr=0.01)
+
+    @ag.jit
+    def step(x: ag.Tensor, y: ag.Tensor) -> ag.Tensor:
+        loss = nn.functional.cross_entropy(model(x), y)
+        optimizer.zero_grad()
+        loss.backward()
+        optimizer.step()
+        return loss
+
+    with pytest.raises(ag.errors.GraphError, match="call it once"):
+        step.explain()
+    rng = np.random.default_rng(0)
+    step(ag.Tensor(rng.normal(size=(32, 64)).astype(np.float32)), ag.Tensor(rng.integers(0, 10, 32)))
+    told = step.explain()
+    products = 2 * 32 * (2 * 64 * 128 + 3 * 128 * 10)
+    assert products <= told.flops < 2 * products
+    weights = sum(p.size for p in model.parameters())
+    assert told.bytes >= 4 * 7 * weights, "Adam reads and writes parameters and moments"
+    assert told.segments == 0 and told.draws == 0 and told.seconds > 0
+    assert told.inputs == 2 and told.writes == 3 * 4 + 4 and told.results == 1 + 4
+    functions = {f for k in told.kernels for f in k.functions}
+    assert {"matmul", "tanh", "exp"} <= functions
+    text = str(told)
+    assert text.startswith("step: one compiled call, no eager segments; 1 program kept")
+    assert "matmul" in text and len(text.splitlines()) == 6 + len(told.kernels)
+    assert max(map(len, text.splitlines())) < 200
+    page = told._repr_html_()
+    assert page.count("<tr>") == 1 + len(told.kernels) and "matmul" in page
+
+
+def test_random_draws_are_counted_and_a_function_that_falls_back_says_so() -> None:
+    f = ag.jit(lambda x: x + ag.default_generator.normal(size=3))
+    f(np.ones(3))
+    assert f.explain().draws == 1 and "1 random draw" in str(f.explain())
+    g = ag.jit(lambda x: x[x > 0], fallback=True)
+    with pytest.warns(RuntimeWarning, match="uncompiled"):
+        g(np.ones(3))
+    with pytest.raises(ag.errors.GraphError, match="has no program"):
+        g.explain()
