@@ -110,3 +110,14 @@ def test_a_training_step_is_shared() -> None:
     ag.set_num_threads(2)
     for a, b in zip(train(True), alone, strict=True):
         np.testing.assert_allclose(a, b, rtol=2e-4, atol=2e-5)
+
+
+def test_more_threads_are_taken_up() -> None:
+    x = leaf(4000)
+    total = ag.jit(lambda: ag.exp(x).sum())
+    ag.set_num_threads(1)
+    total()
+    assert "thread" not in total.source()
+    ag.set_num_threads(2)
+    total()
+    assert "thread" in total.source()

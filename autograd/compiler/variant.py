@@ -13,8 +13,9 @@ from autograd.compiler import address
 from autograd.compiler.address import address_of, is_plain
 from autograd.compiler.capture import Program, Result, map_tree
 from autograd.compiler.frame import Frame, Kept, Layout, reuser
-from autograd.compiler.guards import LARGE, Condition, Survey, changed, flat, frozen
+from autograd.compiler.guards import LARGE, Condition, Survey, changed, flat, frozen, slot
 from autograd.compiler.trace import Traced
+from autograd.kernels import threads
 from autograd.tape import Together, Writes, writes
 from autograd.tensor import Tensor, wrap
 
@@ -51,7 +52,7 @@ class Variant:
         """Lower and compile: the only place that knows what these give."""
         from autograd.compiler.llvm import compile_program
         from autograd.compiler.lower import lower
-        from autograd.kernels import scalars, threads
+        from autograd.kernels import scalars
 
         started = time.perf_counter()
         lowered = lower(self.program, threads.get_num_threads())
@@ -111,13 +112,13 @@ class Variant:
         conditions = []
         for _, t, array in program.states:
             kind = "a Tensor" if getattr(t, "_name", None) is None and t.name is None else f"the Tensor {t.name!r}"
-            conditions.append(Condition("{0}._data is {1}", (t, array), f"the array of {kind} of shape {array.shape}"))
-            wanted = "None" if t._node is None else "not None"
-            if array.dtype.kind == "f":
-                conditions.append(Condition(f"{{0}}._node is {wanted}", (t,), f"whether {kind} requires a gradient"))
+            conditions.append(slot(t, "_data", array, f"the array of {kind} of shape {array.shape}"))
+            if array.dtype.kind in "fc":
+                conditions.append(slot(t, "_node", t._node, f"whether {kind} requires a gradient"))
         for holder, name in program.expected_none:
             conditions.append(Condition(f"{{0}}.{name} is None", (holder,), "whether a gradient is there"))
         conditions += survey.conditions
+        conditions.append(Condition("({0}._chosen or 0) <= {1}", (threads, threads.get_num_threads()), "the number of threads"))
         inputs = {id(a) for a in self.arrays}
         shown = {id(a): a for a in program.shown}
         python = [a for a in program.computed if id(Writes.owner(a)) not in survey.arrays]
