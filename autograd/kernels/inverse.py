@@ -15,32 +15,41 @@ f32, f64 = np.float32, np.float64
 
 
 def quotient_angle_32(n, d):  # type: ignore[no-untyped-def]
-    """The angle of (d, n) for n, d ≥ 0: an odd polynomial in the smaller over the larger, or π/2 less it."""
-    high = d if d > n else n
-    t = (n if d > n else d) / high
-    t = f32(0.0) if high == 0.0 else (f32(1.0) if (n == np.inf) & (d == np.inf) else t)
+    """The angle of (d, n) for n, d ≥ 0: its multiple of π/4 next to it, and an odd polynomial for what is left."""
+    scale = f32(1.0) if max(n, d) < 1.0e38 else f32(0.25)
+    y = n * scale
+    x = d * scale
+    small = (y * 2.41421356 <= x) & (y < np.inf)
+    large = y > x * 2.41421356
+    top = y if small else (-x if large else y - x)
+    bottom = x if small else (y if large else y + x)
+    t = f32(0.0) if top == 0.0 else top / bottom
+    t = f32(0.0) if (n == np.inf) & (d == np.inf) else t
     z = t * t
-    q = horner(z, -0.333331674, 0.199941292, -0.142141446, 0.106786795, -0.0758000761, 0.0435466878, -0.0165769141,
-               0.00297351298)
-    p = t * (z * q) + t
-    p = f32(1.57079637) - (p + 4.37113883e-8) if n > d else p
-    return p if (n == n) & (d == d) else n + d
+    q = horner(z, -0.333333164, 0.199984878, -0.142438248, 0.105958335, -0.0608303398)
+    turn = f32(0.0) if small else (f32(1.57079637) if large else f32(0.785398185))
+    rest = f32(0.0) if small else (f32(-4.37113883e-8) if large else f32(-2.18556941e-8))
+    return turn + (t + (t * (z * q) + rest))
 
 
 def quotient_angle_64(n, d):  # type: ignore[no-untyped-def]
-    """The angle of (d, n) for n, d ≥ 0: an odd polynomial in the smaller over the larger, or π/2 less it."""
-    high = d if d > n else n
-    t = (n if d > n else d) / high
-    t = 0.0 if high == 0.0 else (1.0 if (n == np.inf) & (d == np.inf) else t)
+    """The angle of (d, n) for n, d ≥ 0: its multiple of π/4 next to it, and an odd polynomial for what is left."""
+    scale = 1.0 if max(n, d) < 1.0e300 else 0.25
+    y = n * scale
+    x = d * scale
+    small = (y * 2.414213562373095 <= x) & (y < np.inf)
+    large = y > x * 2.414213562373095
+    top = y if small else (-x if large else y - x)
+    bottom = x if small else (y if large else y + x)
+    t = 0.0 if top == 0.0 else top / bottom
+    t = 0.0 if (n == np.inf) & (d == np.inf) else t
     z = t * t
-    q = horner(z, -0.33333333333333093, 0.19999999999955256, -0.14285714282792272, 0.11111111013365765,
-               -0.0909090711430331, 0.07692281129676158, -0.06666414535358546, 0.05880589823976017,
-               -0.052537934578186285, 0.04723252439565534, -0.04221610783658842, 0.03669134840633905,
-               -0.029982114946662492, 0.022080901632682705, -0.013990981097486909, 0.007260519441919749,
-               -0.002917880053063063, 0.0008429680683554155, -0.0001546851096306761, 1.3478062254112637e-05)
-    p = t * (z * q) + t
-    p = 1.5707963267948966 - (p - 6.123233995736766e-17) if n > d else p
-    return p if (n == n) & (d == d) else n + d
+    q = horner(z, -0.333333333333332, 0.19999999999954002, -0.14285714280241238, 0.11111110785786692,
+               -0.09090897826470755, 0.07692061459945576, -0.06663118364056703, 0.05847994141274413,
+               -0.050397785041558334, 0.03807660641509955, -0.017920387857975596)
+    turn = 0.0 if small else (1.5707963267948966 if large else 0.7853981633974483)
+    rest = 0.0 if small else (6.123233995736766e-17 if large else 3.061616997868383e-17)
+    return turn + (t + (t * (z * q) + rest))
 
 
 def arctan_32(x):  # type: ignore[no-untyped-def]
@@ -66,41 +75,42 @@ def arctan2_64(y, x):  # type: ignore[no-untyped-def]
 
 
 def arcsin_part_32(a):  # type: ignore[no-untyped-def]
-    """arcsin of a number up to ½: of |a| itself, or of √((1 − |a|)/2) where |a| > ½."""
+    """arcsin of a number s up to ½ as s and the rest: of a itself, or of √((1 − a)/2) where a > ½."""
     z = a * a if a <= 0.5 else (f32(1.0) - a) * 0.5
     s = a if a <= 0.5 else sqrt(z)
     q = horner(z, 0.166667536, 0.0749524236, 0.0454770513, 0.0241478961, 0.0422180146)
-    return s * (z * q) + s
+    return s, s * (z * q)
 
 
 def arcsin_part_64(a):  # type: ignore[no-untyped-def]
-    """arcsin of a number up to ½: of |a| itself, or of √((1 − |a|)/2) where |a| > ½."""
+    """arcsin of a number s up to ½ as s and the rest: of a itself, or of √((1 − a)/2) where a > ½."""
     z = a * a if a <= 0.5 else (1.0 - a) * 0.5
     s = a if a <= 0.5 else sqrt(z)
     q = horner(z, 0.1666666666666538, 0.07500000000343299, 0.04464285682336834, 0.03038195933357294,
                0.022371753503621177, 0.017359771046950422, 0.013884601459118903, 0.012173248754150249,
                0.006511019061909718, 0.019573386137330697, -0.016293180982131835, 0.03195831492992159)
-    return s * (z * q) + s
+    return s, s * (z * q)
 
 
 def arcsin_32(x):  # type: ignore[no-untyped-def]
     """arcsin x."""
     a = abs(x)
-    p = arcsin_part_32(a)
-    return copysign(p if a <= 0.5 else f32(1.57079637) - (p * 2.0 + 4.37113883e-8), x)
+    s, p = arcsin_part_32(a)
+    return copysign(s + p if a <= 0.5 else (f32(1.57079637) - s * 2.0) - (p * 2.0 + 4.37113883e-8), x)
 
 
 def arcsin_64(x):  # type: ignore[no-untyped-def]
     """arcsin x."""
     a = abs(x)
-    p = arcsin_part_64(a)
-    return copysign(p if a <= 0.5 else 1.5707963267948966 - (p * 2.0 - 6.123233995736766e-17), x)
+    s, p = arcsin_part_64(a)
+    return copysign(s + p if a <= 0.5 else (1.5707963267948966 - s * 2.0) - (p * 2.0 - 6.123233995736766e-17), x)
 
 
 def arccos_32(x):  # type: ignore[no-untyped-def]
     """arccos x."""
     a = abs(x)
-    p = arcsin_part_32(a)
+    s, rest = arcsin_part_32(a)
+    p = s + rest
     far = p * 2.0 if x > 0.0 else f32(3.14159274) - (p * 2.0 + 8.74227766e-8)
     return f32(1.57079637) - (copysign(p, x) + 4.37113883e-8) if a <= 0.5 else far
 
@@ -108,7 +118,8 @@ def arccos_32(x):  # type: ignore[no-untyped-def]
 def arccos_64(x):  # type: ignore[no-untyped-def]
     """arccos x."""
     a = abs(x)
-    p = arcsin_part_64(a)
+    s, rest = arcsin_part_64(a)
+    p = s + rest
     far = p * 2.0 if x > 0.0 else 3.141592653589793 - (p * 2.0 - 1.2246467991473532e-16)
     return 1.5707963267948966 - (copysign(p, x) - 6.123233995736766e-17) if a <= 0.5 else far
 
