@@ -194,7 +194,10 @@ class Tensor:
     def grad(self) -> Tensor | None:
         """The accumulated gradient of a leaf, or of a tensor that was told to `retain_grad`."""
         node = self._node
-        if tape.mode.capture is not None and node is not None:
+        if tape.mode.capture is not None:
+            if node is None:
+                self._grad = getattr(self, "_grad", None)
+                return tape.mode.capture.read(self, "_grad")  # type: ignore[no-any-return]
             return tape.mode.capture.read(node if isinstance(node, Leaf) else self._extra(), "grad")  # type: ignore[no-any-return]
         if isinstance(node, Leaf):
             return node.grad

@@ -55,9 +55,7 @@ def clip_grad_norm_(parameters: ag.Tensor | Iterable[ag.Tensor], max_norm: float
             powers = [np.sum((size / unit) ** norm_type) for size in sizes]
             norm = unit * reduce(np.add, powers) ** (1 / norm_type)
         if error_if_nonfinite and not math.isfinite(norm.item()):
-            raise ArgumentError(
-                f"clip_grad_norm_: the gradients have norm {norm.item()}; none was scaled. ({user_line()})"
-            )
+            raise ArgumentError(f"clip_grad_norm_: the gradients have norm {norm.item()}; none was scaled. ({user_line()})")
         factor = np.where(np.isfinite(norm), np.minimum(max_norm / (norm + 1e-6), 1.0), 1.0)
         for p, g in having:
             p.grad = g * factor.astype(g.dtype)

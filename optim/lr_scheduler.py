@@ -185,9 +185,7 @@ class LambdaLR(LRScheduler):
         count = len(getattr(optimizer, "param_groups", ()))
         self.lr_lambdas = [lr_lambda] * count if callable(lr_lambda) else list(lr_lambda)
         if len(self.lr_lambdas) != count:
-            raise self._error(
-                ArgumentError, f"{len(self.lr_lambdas)} functions for {count} groups: give one, or one each."
-            )
+            raise self._error(ArgumentError, f"{len(self.lr_lambdas)} functions for {count} groups: give one, or one each.")
         super().__init__(optimizer)
 
     def _rate_of(self, k: int, base: float, t: Array) -> Array:

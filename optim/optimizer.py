@@ -29,6 +29,9 @@ __all__ = ["Array", "Optimizer", "Write", "decayed", "reader"]
 Array = Any
 Slot = ag.Tensor | ag.State
 
+SHAPES = 48
+"""Kinds of parameters up to which a step is compiled: each makes a loop of its own, at some 50 ms in the first process."""
+
 
 class Write(NamedTuple):
     """A new value, and the tensor or the cell that it belongs in."""
@@ -138,6 +141,8 @@ class Optimizer:
         new = ParamGroup(type(self).__name__, tensors, values, self.kinds, self._fill)
         self._fill(new)
         self.param_groups.append(new)
+        kinds = {(p.shape, p.dtype) for each in self.param_groups for p in each["params"]}
+        self._pass = ag.CompiledPass(self._update, limit=4 if len(kinds) <= SHAPES else 0)
 
     def _check_params(self, tensors: list[Any], where: str) -> None:
         if not tensors:
@@ -160,9 +165,7 @@ class Optimizer:
             if p.dtype.kind != "f":
                 raise self._error(DTypeError, f"{what} has dtype {p.dtype}; parameters are float tensors.")
             if id(p) in seen:
-                raise self._error(
-                    ArgumentError, f"{what} is in the optimizer already, and would be updated twice."
-                )
+                raise self._error(ArgumentError, f"{what} is in the optimizer already, and would be updated twice.")
             seen.add(id(p))
 
     def _fill(self, group: ParamGroup) -> None:
@@ -185,9 +188,10 @@ class Optimizer:
     def step(self, closure: Callable[[], Any] | None = None) -> Any:
         """Update every parameter that has a gradient, in place; one without is skipped, with its state.
 
-        All gradients are checked and all new values computed before anything is written. A NaN in a gradient
-        goes on into its parameter, as in PyTorch; to find where it comes from, use
-        ``autograd.anomaly_mode()``.
+        All gradients are checked and all new values computed before anything is written. The first step compiles the
+        update of all parameters into one pass over memory, which later ones run; a rule that cannot be compiled runs as it
+        is, to the same numbers but for the last digits. A NaN in a gradient goes on into its parameter, as in PyTorch; to
+        find where it comes from, use ``autograd.anomaly_mode()``.
 
         Args:
             closure: a function that zeroes the gradients, computes the loss, calls ``backward()`` and returns
@@ -197,8 +201,7 @@ class Optimizer:
         Errors: `ShapeError` where a gradient does not fit its parameter; nothing has changed then.
         """
         loss = self._evaluate(closure) if closure is not None else None
-        with ag.no_grad():
-            self._update()
+        self._pass()
         return loss
 
     @staticmethod
@@ -207,8 +210,9 @@ class Optimizer:
             return closure()
 
     def _update(self) -> None:
+        """What `step` runs, compiled where that can be."""
         work, read = list(self._due()), reader()
-        with np.errstate(all="ignore"):
+        with ag.no_grad(), np.errstate(all="ignore"):
             new = [w for group, params in work for w in self._new_values(group, params, read)]
         try:
             ag.overwrite(new)
@@ -293,4 +297,3 @@ def _read_eager(slot: Slot) -> Array:
 
 def _read_recorded(slot: Slot) -> Array:
     return slot.value if isinstance(slot, ag.State) else slot
-

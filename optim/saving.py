@@ -52,8 +52,7 @@ def restore(optimizer: Optimizer, state_dict: Any) -> None:
             slots.append((p, _slots(f"parameter {number}", wanted, state.get(number), problems)))
     if problems:
         raise ArgumentError(
-            f"{type(optimizer).__name__}: the state does not fit, nothing was loaded: {'; '.join(problems)}. "
-            f"({user_line()})"
+            f"{type(optimizer).__name__}: the state does not fit, nothing was loaded: {'; '.join(problems)}. ({user_line()})"
         )
     for group, new in zip(optimizer.param_groups, settings, strict=True):
         group.replace(new)

@@ -65,9 +65,7 @@ SETTINGS: dict[str, Setting] = {
     "rho": DECAY,
     "betas": PAIR,
     "form": _choice("pytorch", "average", "lookahead"),
-    **dict.fromkeys(
-        ("amsgrad", "centered", "decoupled_weight_decay", "eps_inside", "maximize", "nesterov"), FLAG
-    ),
+    **dict.fromkeys(("amsgrad", "centered", "decoupled_weight_decay", "eps_inside", "maximize", "nesterov"), FLAG),
 }
 
 #: Settings that contradict each other: (the settings it is about, whether they clash, what to say).
