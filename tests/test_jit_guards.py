@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 import types
 from collections.abc import Callable
 from typing import Any
@@ -295,11 +296,37 @@ def test_the_warning_names_what_keeps_changing() -> None:
             assert g().item() == 2 * k
 
 
-def test_without_versions_of_dictionaries(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Where Python has none, the items are looked at every time."""
+@pytest.mark.parametrize("missing", ["place_of_version", "place_of_slot", "place_of_cell", "same_words"])
+def test_without_words_everything_is_asked_for(missing: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Where Python keeps things elsewhere than is thought."""
     from autograd.compiler import guards
 
-    monkeypatch.setattr(guards, "versions", None)
-    for name in ("dict_item", "dict_new_key", "swapped_layer", "layer_added"):
+    monkeypatch.setattr(guards, missing, lambda *_: None)
+    for name in ("dict_item", "dict_new_key", "swapped_layer", "layer_added", "list_of_tensors", "requires_grad"):
         test_a_change_is_never_answered_stale(name)
     test_what_an_optimizer_consists_of()
+
+
+def test_words_are_used_where_they_can_be() -> None:
+    from autograd.compiler import words
+
+    if sys.implementation.name == "cpython" and sys.maxsize > 2**32 and getattr(sys, "_is_gil_enabled", lambda: True)():
+        assert words.same_words() is not None
+        assert words.place_of_slot(ag.Tensor(1.0), "_data") is not None
+
+
+def test_a_leaf_that_was_made_anew_gets_the_gradient() -> None:
+    w = ag.Tensor(X, requires_grad=True)
+
+    @ag.jit
+    def step() -> None:
+        w.grad = None
+        (w * 3).sum().backward()
+
+    for _ in range(2):
+        step()
+        w.requires_grad_(False).requires_grad_(True)
+        assert w.grad is None
+        step()
+        assert w.grad is not None
+        np.testing.assert_array_equal(w.grad.data, 3)

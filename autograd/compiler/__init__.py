@@ -6,6 +6,7 @@
 ``lower``    the recorded instructions as loops, and the loops as Python source
 ``llvm``     the loops as machine code
 ``guards``   what a compiled program took for granted, checked at each call
+``words``    most of those checks as one call of machine code
 ``frame``    the memory of one call in flight; ``address`` where arrays lie
 ``variant``  a program with its guards, called
 ``explain``  a program in numbers

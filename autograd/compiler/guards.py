@@ -12,6 +12,7 @@ from __future__ import annotations
 
 import functools
 import sys
+from array import array
 from collections.abc import Callable, Iterator
 from types import CodeType, FunctionType, MethodType, ModuleType
 from typing import Any, NamedTuple
@@ -19,12 +20,14 @@ from typing import Any, NamedTuple
 import numpy
 
 from autograd.compiler.address import memory
+from autograd.compiler.words import place_of_cell, place_of_slot, place_of_version, same_words
 from autograd.errors import is_internal
 from autograd.tensor import Tensor
 
-__all__ = ["Condition", "Survey", "changed", "flat", "same"]
+__all__ = ["Condition", "Survey", "changed", "flat", "frozen", "slot"]
 
 PLAIN = (bool, int, float, complex, str, bytes, type(None))
+FEW = 4  # words below which they are not worth a call
 MANY = 32  # items of a container up to which each has a term of its own
 LARGE = 1 << 20  # bytes of an array up to which its contents are compared, where they went into the program
 
@@ -32,13 +35,15 @@ LARGE = 1 << 20  # bytes of an array up to which its contents are compared, wher
 class Condition(NamedTuple):
     """A term: Python text whose {0}, {1} … stand for the values; and what it is about, in words.
 
-    If it is about nothing but what one dictionary holds, that is named too.
+    If it is about nothing but what one dictionary holds, that is named too; or the place in memory, where there is one, and
+    the word that it holds: the address of a value that the condition keeps.
     """
 
     text: str
     values: tuple[Any, ...]
     label: str
     home: dict[Any, Any] | None = None
+    word: tuple[int | None, int] | None = None
 
 
 def same(old: Any, new: Any) -> bool:
@@ -60,36 +65,7 @@ def same_contents(old: Any, new: Any) -> bool:
     return old.shape == new.shape and bool(numpy.array_equal(old, new, equal_nan=old.dtype.kind in "fc"))
 
 
-def _versions() -> Any:
-    """All memory, if the dictionaries of this Python carry a version that every write changes; found by trying."""
-    if memory is None or sys.version_info >= (3, 13):
-        return None
-
-    class Thing:
-        kept: Any
-
-    def set_often(thing: Thing, values: range) -> None:
-        for v in values:
-            thing.kept = str(v)
-
-    thing, plain = Thing(), {"a": "1"}
-    thing.kept = "0"
-    own = vars(thing)
-    trials: list[tuple[dict[str, Any], Callable[[], Any]]] = [
-        *((plain, write) for write in (lambda: plain.update(a="2"), lambda: plain.update(b="3"), lambda: plain.pop("a"))),
-        *((own, write) for write in (lambda: set_often(thing, range(1, 9)), lambda: set_often(thing, range(99)), own.clear)),
-    ]
-    for home, write in trials:
-        before = memory[(id(home) >> 3) + VERSION]
-        write()
-        if memory[(id(home) >> 3) + VERSION] == before:
-            return None
-    return memory
-
-
-VERSION = 3  # words from the start of a dictionary: its head, the number of its items, then the version
-versions = _versions()
-TOOLS: dict[str, Any] = {"same": same, "same_items": same_items, "same_contents": same_contents, "versions": versions}
+TOOLS: dict[str, Any] = {"same": same, "same_items": same_items, "same_contents": same_contents}
 
 
 def equal(place: str, value: Any, *scope: Any, label: str, home: dict[Any, Any] | None = None) -> Condition:
@@ -100,17 +76,51 @@ def equal(place: str, value: Any, *scope: Any, label: str, home: dict[Any, Any] 
     return Condition(f"{place} is {mine}", (*scope, value), label, home)
 
 
-def frozen(array: Any, label: str) -> Condition:
+def slot(t: Tensor, name: str, value: Any, label: str) -> Condition:
+    """The condition that a slot of a Tensor holds this object."""
+    return Condition(f"{{0}}.{name} is {{1}}", (t, value), label, None, (place_of_slot(t, name), id(value)))
+
+
+def frozen(a: Any, label: str) -> Condition:
     """The condition that an array whose contents went into the program still holds them."""
-    return Condition("same_contents({0}, {1})", (array.copy(), array), label)
+    return Condition("same_contents({0}, {1})", (a.copy(), a), label)
 
 
 def flat(conditions: list[Condition]) -> Callable[[], bool]:
     """One function that tells whether all conditions hold.
 
-    Those about one dictionary are looked at again only if it was written since they held, which its version tells.
+    Those that stand for a word in memory are compared at once, and those about one dictionary count as one word, its version.
+    Where a word is not what it was, everything is looked at: a dictionary may have been written and be the same.
     """
-    homes = {id(c.home): c.home for c in conditions if c.home is not None} if versions is not None else {}
+    slow, compare = _asked(conditions), same_words()
+    versions = {id(c.home): place_of_version(c.home) for c in conditions if c.home is not None}
+    words = [(place, value) for place, value in (c.word or (None, 0) for c in conditions) if place is not None]
+    places = [p for p in versions.values() if p is not None]
+    if compare is None or len(words) + len(places) < FEW:
+        return slow
+    rest = _asked([
+        c for c in conditions if (c.word is None or c.word[0] is None) and (c.home is None or versions[id(c.home)] is None)
+    ])  # fmt: skip
+    n = len(words) + len(places)
+    table = array("q", [n, *(w[0] for w in words), *places, *(w[1] for w in words), *([0] * len(places))])
+    address, first = table.buffer_info()[0], 1 + n + len(words)
+    kept = [c.home for c in conditions]  # so that what the places point to stays
+
+    def again() -> bool:
+        found = [memory[p >> 3] for p in places]
+        if not slow():
+            return False
+        table[first:] = array("q", found)
+        return bool(kept) or True
+
+    def hold() -> bool:
+        return (compare(address) == 1 or again()) and rest()
+
+    return hold
+
+
+def _asked(conditions: list[Condition]) -> Callable[[], bool]:
+    """The same, all of them by their text."""
     names: dict[int, str] = {}
     bound: list[Any] = []
 
@@ -120,11 +130,7 @@ def flat(conditions: list[Condition]) -> Callable[[], bool]:
             bound.append(v)
         return names[id(v)]
 
-    terms = [c.text.format(*map(name_of, c.values)) for c in conditions if id(c.home) not in homes]
-    for key, home in homes.items():
-        check = _Unwritten(home, [c._replace(home=None) for c in conditions if id(c.home) == key])
-        terms.append(f"(versions[{check.place}] == {name_of(check.version)}[0] or {name_of(check)}())")
-    test = " and ".join(terms) or "True"
+    test = " and ".join(c.text.format(*map(name_of, c.values)) for c in conditions) or "True"
     source = (
         f"def make({', '.join(names.values())}):\n    def hold():\n        try:\n            return {test}\n"
         f"        except (AttributeError, KeyError, IndexError, ValueError):\n            return False\n    return hold\n"
@@ -132,22 +138,6 @@ def flat(conditions: list[Condition]) -> Callable[[], bool]:
     scope = dict(TOOLS)
     exec(compile(source, "<wengert guards>", "exec"), scope)
     return scope["make"](*bound)  # type: ignore[no-any-return]
-
-
-class _Unwritten:
-    """The conditions about one dictionary, and the version at which they were last seen to hold."""
-
-    def __init__(self, home: dict[Any, Any], conditions: list[Condition]):
-        self._home, self._hold = home, flat(conditions)
-        self.place = (id(home) >> 3) + VERSION
-        self.version = [0]
-
-    def __call__(self) -> bool:
-        version = versions[self.place]
-        if not self._hold():
-            return False
-        self.version[0] = version
-        return True
 
 
 def changed(conditions: list[Condition]) -> list[str]:
@@ -238,7 +228,10 @@ class Survey:
             except ValueError:  # not assigned yet
                 continue
             label = f"the closure variable {name!r}"
-            self.conditions.append(equal("{0}.cell_contents", value, cell, label=label))
+            condition = equal("{0}.cell_contents", value, cell, label=label)
+            if not isinstance(value, PLAIN):
+                condition = condition._replace(word=(place_of_cell(cell), id(value)))
+            self.conditions.append(condition)
             self._value(value, label)
         for value in (*(function.__defaults__ or ()), function.__kwdefaults__, getattr(function, "__wrapped__", None)):
             self._value(value, f"a default argument of {title}")
