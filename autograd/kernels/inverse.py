@@ -16,7 +16,8 @@ f32, f64 = np.float32, np.float64
 
 def quotient_angle_32(n, d):  # type: ignore[no-untyped-def]
     """The angle of (d, n) for n, d ≥ 0: its multiple of π/4 next to it, and an odd polynomial for what is left."""
-    scale = f32(1.0) if max(n, d) < 1.0e38 else f32(0.25)
+    high = max(n, d)
+    scale = (f32(1.0) if high > 1.0e-30 else f32(1.8446744e19)) if high < 1.0e38 else f32(0.25)
     y = n * scale
     x = d * scale
     small = (y * 2.41421356 <= x) & (y < np.inf)
@@ -34,7 +35,8 @@ def quotient_angle_32(n, d):  # type: ignore[no-untyped-def]
 
 def quotient_angle_64(n, d):  # type: ignore[no-untyped-def]
     """The angle of (d, n) for n, d ≥ 0: its multiple of π/4 next to it, and an odd polynomial for what is left."""
-    scale = 1.0 if max(n, d) < 1.0e300 else 0.25
+    high = max(n, d)
+    scale = (1.0 if high > 1.0e-290 else 1.8446744073709552e19) if high < 1.0e300 else 0.25
     y = n * scale
     x = d * scale
     small = (y * 2.414213562373095 <= x) & (y < np.inf)
