@@ -78,6 +78,9 @@ def main() -> int:
     results: list[Result] = []
     try:
         for work in chosen:
+            peaks = {
+                name: max(best, again) for (name, best), again in zip(peaks.items(), measure_peaks().values(), strict=True)
+            }
             rows = compare(work, team, given.engines)
             if not given.no_costs:
                 add_costs(work, team, rows)
@@ -86,6 +89,7 @@ def main() -> int:
             print(text(results[-1], peaks), flush=True)
     finally:
         team.close()
+    heads = about(team, options, where, peaks)
     if given.markdown:
         given.markdown.write_text(markdown(heads, results, peaks), encoding="utf-8")
     if given.json:

@@ -55,6 +55,10 @@ def duration(seconds: float) -> str:
     return f"{seconds * 1e9:.3g} ns"
 
 
+def share(value: float) -> str:
+    return f"{value:.2f}" if value >= 0.1 else f"{value:.2g}"
+
+
 def rate(amount: float, seconds: float, peak: float) -> str:
     """An amount in a second, in units of 10⁹, and as a share of the machine's peak."""
     if not amount:
@@ -77,8 +81,8 @@ def table(work: Workload, rows: list[Row], peaks: dict[str, float]) -> list[list
             if ours is None or row is ours or row.engine == JIT:
                 shares.append("")
             else:
-                middle, least, most = ratios(ours, row)
-                shares.append(f"{middle:.2f} ({least:.2f}–{most:.2f})")
+                middle, least, most = map(share, ratios(ours, row))
+                shares.append(f"{middle} ({least}–{most})")
         costs = row.costs
         lines.append([
             row.engine, str(row.threads), duration(row.median / work.units), *shares,
