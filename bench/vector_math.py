@@ -14,8 +14,8 @@ from typing import Any
 
 import numpy as np
 
-from autograd.compiler.llvm import compile_program
 from autograd.compiler.loops import Buffer
+from autograd.compiler.machine import compile_program
 from autograd.kernels.scalars import FUNCTIONS, source_of
 
 LENGTH = 4096

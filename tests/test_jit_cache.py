@@ -21,7 +21,7 @@ import autograd as ag
 pytest.importorskip("numba")
 
 from autograd.compiler import cache
-from autograd.compiler import llvm as compiler
+from autograd.compiler import machine as compiler
 from autograd.compiler.loops import Buffer
 
 POSIX = pytest.mark.skipif(not hasattr(os, "geteuid"), reason="owners and modes of POSIX")

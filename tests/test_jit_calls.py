@@ -294,15 +294,15 @@ def test_an_interrupt_leaves_a_state_that_is_whole(where: str, monkeypatch: pyte
     x = ag.Tensor(X)
     eager(x)
     if where == "compile":
-        from autograd.compiler import llvm
+        from autograd.compiler import machine
 
-        real = llvm.compile_program
+        real = machine.compile_program
 
         def stopped(*arguments: Any) -> Any:
             real(*arguments)
             raise KeyboardInterrupt
 
-        monkeypatch.setattr(llvm, "compile_program", stopped)
+        monkeypatch.setattr(machine, "compile_program", stopped)
         with pytest.raises(KeyboardInterrupt):
             step(x)
         monkeypatch.undo()

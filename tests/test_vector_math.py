@@ -131,8 +131,8 @@ def test_huge_angles_between_others(dtype: str) -> None:
 
 def loop_of(name: str, dtype: str) -> str:
     """The machine code of the innermost loop over a function, up to its first jump back."""
-    from autograd.compiler.llvm import compile_program
     from autograd.compiler.loops import Buffer
+    from autograd.compiler.machine import compile_program
     from autograd.kernels.scalars import FUNCTIONS, source_of
 
     names = ["a", "b"] if name in TWO else ["a"]

@@ -50,8 +50,8 @@ class Variant:
 
     def _lower(self) -> None:
         """Lower and compile: the only place that knows what these give."""
-        from autograd.compiler.llvm import compile_program
         from autograd.compiler.lower import lower
+        from autograd.compiler.machine import compile_program
         from autograd.kernels import scalars
 
         started = time.perf_counter()
