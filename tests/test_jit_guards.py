@@ -69,6 +69,16 @@ def case_dict_item() -> Any:
     return lambda x: x * table["a"] + table["b"]["c"][1], lambda: table["b"]["c"].__setitem__(1, 9.0)  # type: ignore[index]
 
 
+def case_large_dict() -> Any:
+    table: dict[Any, Any] = {k: float(k) for k in range(100)}
+    return lambda x: x * sum(table.values()), lambda: table.update({7: -1.0})
+
+
+def case_large_dict_of_tensors() -> Any:
+    table = {str(k): ag.Tensor(X + k) for k in range(50)}
+    return lambda x: x * table["7"], lambda: table.update({"7": ag.Tensor(X * 7)})
+
+
 def case_dict_new_key() -> Any:
     table = {"a": 2.0}
     return lambda x: x * sum(table.values()), lambda: table.update(b=1.0)
@@ -294,6 +304,18 @@ def test_the_warning_names_what_keeps_changing() -> None:
         for k in range(10):
             w.data = np.array([float(k)], np.float32)
             assert g().item() == 2 * k
+
+
+def test_too_many_kinds_of_arguments_are_named_and_dropped() -> None:
+    f = ag.jit(lambda x, k: x * k)
+    with pytest.warns(RuntimeWarning, match=r"its argument 'k' was another int"):
+        for k in range(40):
+            assert f(np.ones(1), k).item() == k
+    assert len(f._variants) <= 33
+    g = ag.jit(lambda x: x.sum())
+    with pytest.warns(RuntimeWarning, match=r"its argument 'x' was another shape"):
+        for n in range(1, 36):
+            assert g(np.ones(n)).item() == n
 
 
 @pytest.mark.parametrize("missing", ["place_of_version", "place_of_slot", "place_of_cell", "same_words"])

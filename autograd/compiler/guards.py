@@ -14,6 +14,7 @@ import functools
 import sys
 from array import array
 from collections.abc import Callable, Iterator
+from operator import is_
 from types import CodeType, FunctionType, MethodType, ModuleType
 from typing import Any, NamedTuple
 
@@ -55,7 +56,12 @@ def same(old: Any, new: Any) -> bool:
 
 def same_items(old: list[Any], new: Any) -> bool:
     """The same for every item, in order."""
-    return len(old) == len(new) and all(map(same, old, new))
+    return len(old) == len(new) and (all(map(is_, old, new)) or all(map(same, old, new)))
+
+
+def same_table(old: dict[Any, Any], new: dict[Any, Any]) -> bool:
+    """The same for every key and value of a dictionary."""
+    return old.keys() == new.keys() and all(same(value, new[key]) for key, value in old.items())
 
 
 def same_contents(old: Any, new: Any) -> bool:
@@ -65,7 +71,7 @@ def same_contents(old: Any, new: Any) -> bool:
     return old.shape == new.shape and bool(numpy.array_equal(old, new, equal_nan=old.dtype.kind in "fc"))
 
 
-TOOLS: dict[str, Any] = {"same": same, "same_items": same_items, "same_contents": same_contents}
+TOOLS: dict[str, Any] = {"same": same, "same_items": same_items, "same_table": same_table, "same_contents": same_contents}
 
 
 def equal(place: str, value: Any, *scope: Any, label: str, home: dict[Any, Any] | None = None) -> Condition:
@@ -251,6 +257,11 @@ class Survey:
             self._value(value, f"an item of {label}")
 
     def _dictionary(self, items: dict[Any, Any], label: str) -> None:
+        if len(items) > MANY:
+            self.conditions.append(Condition("same_table({1}, {0})", (items, dict(items)), f"an item of {label}", items))
+            for value in items.values():
+                self._value(value, f"an item of {label}")
+            return
         self.conditions.append(Condition(f"len({{0}}) == {len(items)}", (items,), f"the length of {label}", items))
         for key, value in items.items():
             named = f"item {key!r:.40} of {label}" if isinstance(key, PLAIN) else f"an item of {label}"

@@ -27,6 +27,9 @@ __all__ = ["Compiled", "jit"]
 LIMIT = 8
 """Programs kept for arguments of one signature."""
 
+SIGNATURES = 32
+"""Signatures for which programs are kept."""
+
 
 class Compiled:
     """A function that is recorded, compiled, and run compiled; made by `jit`.
@@ -42,6 +45,7 @@ class Compiled:
         self._variants: dict[Any, list[Variant]] = {}
         self._locks: dict[Any, threading.Lock] = {}
         self._last: Variant | None = None
+        self._warned = False
 
     def __get__(self, instance: Any, owner: Any = None) -> Any:
         """As a method: compiled for each object by itself."""
@@ -80,6 +84,7 @@ class Compiled:
                         return self._fall_back(error, arguments, named)
                     variants.append(variant)
                     self._limit(variants)
+                    self._limit_signatures()
         self._last = variant
         if self.check:
             from autograd.compiler.checked import checked
@@ -104,6 +109,35 @@ class Compiled:
             f"{getattr(self, '__name__', 'a function')} was compiled {LIMIT + 1} times for the same arguments, because "
             f"tensors or values that it reads were replaced between calls.{named} Write into tensors (t.copy_(…)), and pass "
             "numbers that change as arguments or keep them in an autograd.State.",
+            RuntimeWarning,
+            stacklevel=5,
+        )
+
+    def _limit_signatures(self) -> None:
+        """Drop the programs of the oldest signature when there are too many, and name the argument that keeps changing."""
+        if len(self._variants) <= SIGNATURES:
+            return
+        keys = list(self._variants)
+        self._variants.pop(keys[0], None)
+        self._locks.pop(keys[0], None)
+        if self._warned:
+            return
+        self._warned = True
+        distinct = [len({k[at] for k in keys if len(k) > at}) for at in range(2, max(map(len, keys)))]
+        at = max(range(len(distinct)), key=distinct.__getitem__)
+        names = list(inspect.signature(self.function).parameters)
+        flat = not any(type(entry) is tuple and entry and entry[0] in (tuple, list, dict) for entry in keys[-1])
+        which = f"its argument {names[at]!r}" if flat and at < len(names) else "something in its arguments"
+        latest = keys[-1][at + 2]
+        kind = (
+            f"another {latest[0].__name__}"
+            if type(latest) is tuple and isinstance(latest[0], type)
+            else "another shape or dtype"
+        )
+        warnings.warn(
+            f"{getattr(self, '__name__', 'a function')} was compiled for {len(keys)} kinds of arguments; {which} was {kind} "
+            "almost every time. Numbers that change are passed as floats or arrays, which need no new program; arrays in few "
+            "shapes, padded for instance.",
             RuntimeWarning,
             stacklevel=5,
         )
