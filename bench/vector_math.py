@@ -27,10 +27,15 @@ RANGES = {
     "sqrt": (0, 10),
     "power": (0.1, 5),
     "arcsin": (-1, 1),
+    "arccos": (-1, 1),
+    "arccosh": (1, 4),
+    "arctanh": (-1, 1),
 }
 NAMES = (
-    "exp exp2 expm1 log log2 log10 log1p tanh sigmoid softplus erf sinh cosh sin cos tan power sqrt cbrt arctan arcsin".split()
-)
+    "exp exp2 expm1 log log2 log10 log1p tanh sigmoid softplus erf sinh cosh sin cos tan power sqrt cbrt hypot "
+    "arcsin arccos arctan arctan2 arcsinh arccosh arctanh"
+).split()
+TWO = ("power", "hypot", "arctan2")
 UFUNCS: dict[str, Callable[..., Any]] = {
     "sigmoid": lambda x, out: np.divide(1, np.add(np.exp(np.negative(x, out=out), out=out), 1, out=out), out=out),
     "softplus": lambda x, out: np.logaddexp(x, 0, out=out),
@@ -47,7 +52,7 @@ for name in names:
             continue
         low, high = ranges.get(name, (-3, 3))
         x = torch.empty(length, dtype=getattr(torch, kind)).uniform_(low, high)
-        out, a = torch.empty_like(x), (x, x) if name == "power" else (x,)
+        out, a = torch.empty_like(x), (x, x.flip(0)) if name in ("power", "hypot", "arctan2") else (x,)
         run = (lambda: f(*a)) if name == "softplus" else (lambda: f(*a, out=out))
         found[name + kind] = min(timeit.repeat(run, number=200, repeat=15)) / 200 / length * 1e9
 print(json.dumps(found))
@@ -57,7 +62,7 @@ print(json.dumps(found))
 def sample(name: str, dtype: str) -> list[np.ndarray]:
     """The operands: uniform over where the function is at home."""
     x = np.random.default_rng(0).uniform(*RANGES.get(name, (-3, 3)), LENGTH).astype(dtype)
-    return [x, x] if name == "power" else [x]
+    return [x, x[::-1].copy()] if name in TWO else [x]
 
 
 def compiled(name: str, dtype: str, operands: list[np.ndarray], out: np.ndarray) -> Callable[[], Any]:

@@ -16,7 +16,7 @@ LANES = (2, 4, 8, 16)
 
 
 def beyond(module: Any, name: str, kind: Any, limit: float) -> Any:
-    """The function (x, y) → y, but the library's `name`(x) where \\|x\\| ≥ `limit`; `kind` is the LLVM type of x and y."""
+    """The function (x, y) → y, but the library's `name`(x) where |x| ≥ `limit`; `kind` is the LLVM type of x and y."""
     from llvmlite import ir
 
     title = f"beyond_{name}_{kind.intrinsic_name}"
