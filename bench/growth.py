@@ -12,7 +12,7 @@ from pathlib import Path
 from bench.compare import Options, Team, compare
 from bench.peers import EAGER, JIT, interpreters
 from bench.picture import COLOURS, FAINT, LABELS
-from bench.report import duration
+from bench.targets import duration
 from bench.workloads import chain
 
 ENGINES = [EAGER, JIT, "numpy", "torch", "jax", "pytensor", "hips", "mygrad"]

@@ -32,7 +32,7 @@ def draw(document: dict[str, Any], path: Path) -> None:
     matplotlib.use("Agg")
     import matplotlib.pyplot as plt
 
-    from bench.report import duration
+    from bench.targets import duration
 
     rows = [(result["workload"], medians(result)) for result in document["results"]]
     rows = [(name, times) for name, times in rows if any(e.startswith("wengert") for e in times) and len(times) > 1]

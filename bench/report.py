@@ -12,7 +12,7 @@ from typing import Any
 
 from bench.compare import Options, Row, Team, ratios
 from bench.peers import EAGER, JIT, OURS, SCALAR
-from bench.targets import Verdict
+from bench.targets import Verdict, duration
 from bench.workloads import Workload
 
 HEAD = ["engine", "threads", "time", "eager / it", "jit / it", "GFLOP/s", "GB/s", "peak memory", "first call", "again"]
@@ -46,13 +46,6 @@ def machine() -> dict[str, Any]:
         "commit": done.stdout.strip() or "?",
         "date": time.strftime("%Y-%m-%d"),
     }
-
-
-def duration(seconds: float) -> str:
-    for unit, size in (("s", 1.0), ("ms", 1e-3), ("µs", 1e-6)):
-        if seconds >= size:
-            return f"{seconds / size:.3g} {unit}"
-    return f"{seconds * 1e9:.3g} ns"
 
 
 def share(value: float) -> str:
@@ -135,8 +128,8 @@ def markdown(heads: list[str], results: list[Result], peaks: dict[str, float]) -
         for v in result.verdicts:
             of = "" if v.target.of == "time" else f", {v.target.of}"
             state = "met" if v.met else "**missed**"
-            peer = f"of {v.peer}" if v.peer else "seconds"
-            out.append(f"| {v.workload} | {v.target.ours}{of}, {peer} | {v.value:.3g} | {v.target.share:.3g} | {state} |")
+            peer, show = (f", of {v.peer}", "{:.3g}".format) if v.peer else ("", duration)
+            out.append(f"| {v.workload} | {v.target.ours}{of}{peer} | {show(v.value)} | {show(v.target.share)} | {state} |")
     for result in results:
         out += ["", f"**{result.work.name}**: {result.work.what}", ""]
         out += ["| " + " | ".join(HEAD) + " |", "|---|" + "---:|" * (len(HEAD) - 1)]

@@ -36,13 +36,21 @@ class Verdict:
         return self.value <= self.target.share
 
     def __str__(self) -> str:
-        spread = f" ({self.spread[0]:.2f}–{self.spread[1]:.2f})" if self.spread else ""
-        peer = f" of {self.target.to} ({self.peer})" if self.target.to == FASTEST else f" of {self.peer}" if self.peer else " s"
+        show = duration if not self.peer else "{:.3g}".format
+        spread = f" ({show(self.spread[0])}–{show(self.spread[1])})" if self.spread else ""
+        peer = f" of {self.target.to} ({self.peer})" if self.target.to == FASTEST else f" of {self.peer}" if self.peer else ""
         what = {"time": "", "peak": "peak memory, ", "cold": "first call, cold cache, ", "warm": "first call, warm cache, "}
         return (
-            f"{self.target.ours}: {what[self.target.of]}{self.value:.3g}{spread}{peer}, "
-            f"target {self.target.share:.3g}: {'met' if self.met else 'MISSED'}"
+            f"{self.target.ours}: {what[self.target.of]}{show(self.value)}{spread}{peer}, "
+            f"target {show(self.target.share)}: {'met' if self.met else 'MISSED'}"
         )
+
+
+def duration(seconds: float) -> str:
+    for unit, size in (("s", 1.0), ("ms", 1e-3), ("µs", 1e-6)):
+        if seconds >= size:
+            return f"{seconds / size:.3g} {unit}"
+    return f"{seconds * 1e9:.3g} ns"
 
 
 COMPILING = [Target(JIT, "jax", 2.0, "cold"), Target(JIT, "torch_compile", 0.25, "cold"), Target(JIT, "", 0.3, "warm")]
