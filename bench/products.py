@@ -1,5 +1,5 @@
 """`python -m bench.products`: matrix products inside a compiled step, written out as loops and by BLAS, in nanoseconds, to
-find the size from which BLAS wins (`written_out` in autograd/compiler/lower.py)."""
+find the size from which BLAS wins (`written_out` in autograd/compiler/products.py)."""
 
 from __future__ import annotations
 

@@ -14,19 +14,17 @@ from typing import Any
 import numpy
 
 from autograd.compiler.capture import Program
+from autograd.compiler.indices import MADE_WHOLE, MOVES, below, index_below, index_of, long_axes, position, same_but_ones, turns
 from autograd.compiler.loops import Buffer, Fill, Let, Load, Loop, Nest, Plain, Product, Step, Store, kernels, kind, threaded
 from autograd.compiler.plan import plan
+from autograd.compiler.products import small_product, written_out
 from autograd.compiler.simplify import order, roots, simplify
 from autograd.compiler.split import phases, split
 from autograd.compiler.tidy import tidy
 from autograd.compiler.trace import REDUCTIONS, Traced
 
-__all__ = ["Lowered", "lower", "written_out"]
+__all__ = ["Lowered", "lower"]
 
-TINY_PRODUCT, SMALL_PRODUCT = 1 << 10, 1 << 17  # multiply-adds; see `written_out`
-MADE_WHOLE = ("matmul", "scatter", *REDUCTIONS)  # what is not computed one element at a time
-MOVES = ("broadcast", "reshape", "transpose", "gather")
-STRIP = 16  # terms of an inner sum that are written out
 CHEAP = ("equal", "not_equal", "less", "less_equal", "greater", "greater_equal", "add", "subtract", "multiply", "negative")
 HEAVY = 128  # instructions of an expression that is not broken up
 LIGHT, LONG = 1 << 16, 2000  # a nest of so few elements moves to the front, in a program of so few steps
@@ -144,8 +142,8 @@ class Lowered:
         if any(y.function == "gather" and y.inputs[0] is x for y in consumers):
             return True
         if any(y.function == "matmul" for y in consumers):
-            return not (_turns(x) and self._resides(x.inputs[0]))
-        if any(y.function == "reshape" and not _same_but_ones(x, y) for y in consumers):
+            return not (turns(x) and self._resides(x.inputs[0]))
+        if any(y.function == "reshape" and not same_but_ones(x, y) for y in consumers):
             return True
         if x.function in ("broadcast", "reshape", "transpose", "cast", "count"):
             return False
@@ -173,17 +171,17 @@ class Lowered:
             self.made[x.tick] = Made(product)
         else:
             over = x.inputs[0] if x.function in MADE_WHOLE else x
-            nest, loop = self._loop(_long(over.shape), self._reads(x))
+            nest, loop = self._loop(long_axes(over.shape), self._reads(x))
             made = Made(nest, nest.loops.index(loop), len(loop.shape), True)
             if x.function in MADE_WHOLE:
                 loop.sources.append(x.function)
             if x.function in REDUCTIONS:
-                made.element, made.axes = False, self._reduce(x, name, nest, loop, self._emit(over, _index(over), loop))
+                made.element, made.axes = False, self._reduce(x, name, nest, loop, self._emit(over, index_of(over), loop))
             elif x.function == "scatter":
                 made.element, made.axes = False, 0
                 self._scatter(x, name, nest, loop)
             else:
-                loop.stores.append(Store(name, _index(x), self._emit(x, _index(x), loop)))
+                loop.stores.append(Store(name, index_of(x), self._emit(x, index_of(x), loop)))
             self.made[x.tick] = made
         self.name_of[x.tick] = name
 
@@ -243,12 +241,12 @@ class Lowered:
         found: dict[tuple[float, int, bool], Read] = {}
         seen: set[tuple[float, Any]] = set()
         over = x.inputs[0] if x.function in MADE_WHOLE else x
-        index: Any = _index(over)
+        index: Any = index_of(over)
         if x.function in MADE_WHOLE:
             stack = [(i, index if i.shape == over.shape else None) for i in x.inputs if isinstance(i, Traced)]
         else:
-            stack = [(i, at) for i, at in _below(x, index)]
-        rank = len(_long(over.shape))
+            stack = [(i, at) for i, at in below(x, index)]
+        rank = len(long_axes(over.shape))
         while stack:
             y, at = stack.pop()
             if (y.tick, at) in seen:
@@ -263,7 +261,7 @@ class Lowered:
                     exact = axes == len(long) == rank
                 found.setdefault((y.tick, axes, exact), Read(y.tick, axes, exact))
             else:
-                stack.extend(_below(y, at))
+                stack.extend(below(y, at))
         return list(found.values())
 
     def _reduce(self, x: Traced, name: str, nest: Nest, loop: Loop, value: str) -> int:
@@ -277,7 +275,7 @@ class Lowered:
             info = numpy.iinfo(x.dtype)
             start = str(info.min if x.function == "max" else info.max)
         combine = {"sum": "{0} + {1}", "prod": "{0} * {1}", "max": "largest({0}, {1})", "min": "smallest({0}, {1})"}[x.function]
-        place = tuple("0" if k in x.settings["axes"] else i for k, i in enumerate(_index(source)))
+        place = tuple("0" if k in x.settings["axes"] else i for k, i in enumerate(index_of(source)))
         if not axes:
             loop.stores.append(Store(name, place, f"{dtype}({value})"))
             return len(long)
@@ -297,7 +295,7 @@ class Lowered:
         return axes[0]
 
     def _scatter(self, x: Traced, name: str, nest: Nest, loop: Loop) -> None:
-        value, place = (self._emit(i, _index(i), loop) for i in x.inputs)
+        value, place = (self._emit(i, index_of(i), loop) for i in x.inputs)
         at, dtype = self._name(), kind(x.dtype)
         nest.fills.append(Fill(name, f"{dtype}(0)"))
         loop.stores.append(Let(at, f"{place} if {place} >= 0 else 0"))
@@ -310,7 +308,7 @@ class Lowered:
             return Plain([f"{name}[...] = 0"], name, [], ["fill"])
         if not written_out(m, n, k, ta):
             return Product(a, b, name, (ta, tb), stack * m * n * k, stack)
-        lines = _small_product((a, ta), (b, tb), name, (m, n, k), stack, kind(x.dtype))
+        lines = small_product((a, ta), (b, tb), name, (m, n, k), stack, kind(x.dtype))
         return Plain(lines, name, [a, b], ["matmul"], 2 * stack * m * n * k, stack=stack)
 
     def _operand(self, x: Traced) -> tuple[str, bool]:
@@ -340,9 +338,9 @@ class Lowered:
             elif y.function == "count":
                 loop.names[y.tick, at] = name = self._name()
                 loop.body.append(Let(name, f"{kind(y.dtype)}({at[0]})"))
-            elif y.function == "reshape" and not _same_but_ones(y.inputs[0], y):
+            elif y.function == "reshape" and not same_but_ones(y.inputs[0], y):
                 loop.names[y.tick, at] = name = self._name()
-                loop.body.append(Load(name, self.name_of[y.inputs[0].tick], _position(at, y.shape)))
+                loop.body.append(Load(name, self.name_of[y.inputs[0].tick], position(at, y.shape)))
             elif y.function == "gather":
                 place = loop.names.get((y.inputs[1].tick, at))
                 if place is None:
@@ -353,12 +351,12 @@ class Lowered:
                 loop.body.append(Load(f"{name}_there", self.name_of[y.inputs[0].tick], f"{name}_at"))
                 loop.body.append(Let(name, f"{name}_there if {place} >= 0 else {kind(y.dtype)}(0)"))
             else:
-                below = [(i, _index_below(y, i, at)) for i in y.inputs if isinstance(i, Traced)]
-                missing = [key for key in below if (key[0].tick, key[1]) not in loop.names]
+                sources = [(i, index_below(y, i, at)) for i in y.inputs if isinstance(i, Traced)]
+                missing = [key for key in sources if (key[0].tick, key[1]) not in loop.names]
                 if missing:
                     stack.extend(missing)
                     continue
-                loop.names[y.tick, at] = self._scalar(y, [loop.names[i.tick, j] for i, j in below], loop)
+                loop.names[y.tick, at] = self._scalar(y, [loop.names[i.tick, j] for i, j in sources], loop)
             stack.pop()
         return loop.names[x.tick, index]
 
@@ -424,10 +422,10 @@ class Lowered:
         for state, new in self.program.commits:
             if state.tick not in leader:
                 continue
-            shape = _long(state.shape)
+            shape = long_axes(state.shape)
             nest = nests.setdefault(_find(leader, state.tick), Nest([Loop(shape)], len(shape)))
             loop = nest.loops[0]
-            loop.stores.append(Store(self.name_of[state.tick], _index(state), self._emit(new, _index(new), loop)))
+            loop.stores.append(Store(self.name_of[state.tick], index_of(state), self._emit(new, index_of(new), loop)))
             loop.sources.append("write")
         writes = sorted(nests.values(), key=lambda nest: -math.prod(nest.loops[0].shape))
         self.steps.extend(writes)
@@ -482,123 +480,10 @@ def _remark(step: Step | None) -> str:
     return "  # " + ", ".join(names[:8]) + (f" and {len(names) - 8} more" if len(names) > 8 else "")
 
 
-def written_out(m: int, n: int, k: int, ta: bool) -> bool:
-    """Whether loops beat a call of BLAS, as `python -m bench.products` measures it: sums are short, or few and side by side."""
-    if m * n * k > SMALL_PRODUCT:
-        return False
-    return k <= STRIP or m * n * k <= TINY_PRODUCT or ta and m <= 32 and (n % 8 == 0 or n < 8)
-
-
-def _small_product(
-    left: tuple[str, bool], right: tuple[str, bool], out: str, lengths: tuple[int, int, int], stack: int, dtype: str
-) -> list[str]:
-    """The lines of a small product, or of a stack of them; operands may be stored transposed."""
-    (a, ta), (b, tb), (m, n, k) = left, right, lengths
-
-    def item(name: str, rows: int, columns: int, turned: bool = False) -> str:
-        i, j = ("{1}", "{0}") if turned else ("{0}", "{1}")
-        return f"{name}[flat((s * {rows} + {i}) * {columns} + {j})]" if stack > 1 else f"{name}[{i}, {j}]"
-
-    if ta and n < 8 <= m:  # rows so short that they make no vectors: the other way round, and turned at the end
-        first = item(b, n, k) if tb else item(b, k, n, True)
-        lines = _strips(first, item(a, k, m), _place("r1", m), n, m, k)
-        local = [f"r1 = local({dtype}, {n * m})"]
-        lines += [f"for i in range({m}):", f"    for j in range({n}):",
-                  f"        {item(out, m, n).format('i', 'j')} = r1[j * {m} + i]"]  # fmt: skip
-    else:
-        local, lines, second = [], [], item(b, k, n)
-        if tb:  # a copy the other way round, so that the inner loop runs along rows
-            local, second = [f"r0 = local({dtype}, {k * n})"], _place("r0", n)
-            lines = [f"for k in range({k}):", f"    for j in range({n}):",
-                     f"        r0[k * {n} + j] = {item(b, n, k).format('j', 'k')}"]  # fmt: skip
-        first = item(a, k, m, True) if ta else item(a, m, k)
-        lines += _strips(first, second, item(out, m, n), m, n, k)
-    return [*local, f"for s in range({stack}):", *("    " + line for line in lines)] if stack > 1 else local + lines
-
-
-def _place(name: str, width: int) -> str:
-    return f"{name}[({{0}}) * {width} + {{1}}]"
-
-
-def _strips(a: str, b: str, c: str, m: int, n: int, k: int) -> list[str]:
-    """c = a b as loops in which a strip of the inner sum is written out: sums stay in registers, rows become vectors."""
-
-    def strip(first: str, count: int) -> str:
-        at = [f"{first}{u}" if not first else f"({first} + {u})" for u in range(count)]
-        return " + ".join(f"{a.format('i', q)} * {b.format(q, 'j')}" for q in at)
-
-    out = c.format("i", "j")
-    whole, rest = divmod(k, STRIP)
-    each = [f"for i in range({m}):", f"    for j in range({n}):"]
-    if whole <= 1 and (whole == 0 or rest == 0):
-        return [*each, f"        {out} = {strip('', k)}"]
-    lines = [*each, f"        {out} = 0", f"for k in range({whole}):", *("    " + line for line in each),
-             f"            {out} += {strip(f'k * {STRIP}', STRIP)}"]  # fmt: skip
-    if rest:
-        lines += [*each, f"        {out} += {strip(str(whole * STRIP), rest)}"]
-    return lines
-
-
-def _turns(x: Traced) -> bool:
-    """Whether x is a matrix, or a stack of them, transposed."""
-    return x.function == "transpose" and x.settings["axes"] == (*range(x.ndim - 2), x.ndim - 1, x.ndim - 2)
-
-
 def _literal(v: Any) -> str:
     if isinstance(v, float) and not numpy.isfinite(v):
         return "np.nan" if v != v else "np.inf" if v > 0 else "-np.inf"
     return repr(v)
-
-
-def _long(shape: tuple[int, ...]) -> tuple[int, ...]:
-    return tuple(n for n in shape if n != 1)
-
-
-def _index(x: Traced) -> tuple[str, ...]:
-    """The element of x at which loops over its shape stand."""
-    out, k = [], 0
-    for n in x.shape:
-        out.append("0" if n == 1 else f"i{k}")
-        k += n != 1
-    return tuple(out)
-
-
-def _same_but_ones(x: Traced, y: Traced) -> bool:
-    return _long(x.shape) == _long(y.shape)
-
-
-def _position(at: tuple[str, ...], shape: tuple[int, ...]) -> str:
-    """The place of an element in the array laid out in a row."""
-    text = "0"
-    for i, n in zip(at, shape, strict=True):
-        text = i if text == "0" else f"({text}) * {n} + {i}"
-    return text
-
-
-def _below(y: Traced, at: Any) -> list[tuple[Traced, Any]]:
-    """The inputs of y with the places that element `at` of y comes from; None where that is not an element for each."""
-    inputs = [i for i in y.inputs if isinstance(i, Traced)]
-    if at is None or y.function in MADE_WHOLE:
-        return [(i, None) for i in inputs]
-    if y.function == "gather":
-        return [(inputs[0], None), (inputs[1], at)]
-    if y.function == "reshape" and not _same_but_ones(inputs[0], y):
-        return [(inputs[0], None)]
-    return [(i, _index_below(y, i, at)) for i in inputs]
-
-
-def _index_below(y: Traced, x: Traced, at: tuple[str, ...]) -> tuple[str, ...]:
-    """The place in the input x that element `at` of y comes from."""
-    if y.function == "transpose":
-        below = [""] * x.ndim
-        for k, axis in enumerate(y.settings["axes"]):
-            below[axis] = at[k]
-        return tuple(below)
-    if y.function == "reshape":
-        long = iter(i for i, n in zip(at, y.shape, strict=True) if n != 1)
-        return tuple("0" if n == 1 else next(long) for n in x.shape)
-    tail = at[len(at) - x.ndim :]
-    return tuple("0" if n == 1 else i for i, n in zip(tail, x.shape, strict=True))
 
 
 def _find(leader: dict[float, float], tick: float) -> float:

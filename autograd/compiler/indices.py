@@ -1,0 +1,68 @@
+"""Which element of its inputs an element of an instruction comes from: index texts, one for each axis."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from autograd.compiler.trace import REDUCTIONS, Traced
+
+__all__ = ["MADE_WHOLE", "MOVES", "below", "index_below", "index_of", "long_axes", "position", "same_but_ones", "turns"]
+
+MADE_WHOLE = ("matmul", "scatter", *REDUCTIONS)  # what is not computed one element at a time
+MOVES = ("broadcast", "reshape", "transpose", "gather")
+
+
+def turns(x: Traced) -> bool:
+    """Whether x is a matrix, or a stack of them, transposed."""
+    return x.function == "transpose" and x.settings["axes"] == (*range(x.ndim - 2), x.ndim - 1, x.ndim - 2)
+
+
+def long_axes(shape: tuple[int, ...]) -> tuple[int, ...]:
+    return tuple(n for n in shape if n != 1)
+
+
+def index_of(x: Traced) -> tuple[str, ...]:
+    """The element of x at which loops over its shape stand."""
+    out, k = [], 0
+    for n in x.shape:
+        out.append("0" if n == 1 else f"i{k}")
+        k += n != 1
+    return tuple(out)
+
+
+def same_but_ones(x: Traced, y: Traced) -> bool:
+    return long_axes(x.shape) == long_axes(y.shape)
+
+
+def position(at: tuple[str, ...], shape: tuple[int, ...]) -> str:
+    """The place of an element in the array laid out in a row."""
+    text = "0"
+    for i, n in zip(at, shape, strict=True):
+        text = i if text == "0" else f"({text}) * {n} + {i}"
+    return text
+
+
+def below(y: Traced, at: Any) -> list[tuple[Traced, Any]]:
+    """The inputs of y with the places that element `at` of y comes from; None where that is not an element for each."""
+    inputs = [i for i in y.inputs if isinstance(i, Traced)]
+    if at is None or y.function in MADE_WHOLE:
+        return [(i, None) for i in inputs]
+    if y.function == "gather":
+        return [(inputs[0], None), (inputs[1], at)]
+    if y.function == "reshape" and not same_but_ones(inputs[0], y):
+        return [(inputs[0], None)]
+    return [(i, index_below(y, i, at)) for i in inputs]
+
+
+def index_below(y: Traced, x: Traced, at: tuple[str, ...]) -> tuple[str, ...]:
+    """The place in the input x that element `at` of y comes from."""
+    if y.function == "transpose":
+        place = [""] * x.ndim
+        for k, axis in enumerate(y.settings["axes"]):
+            place[axis] = at[k]
+        return tuple(place)
+    if y.function == "reshape":
+        long = iter(i for i, n in zip(at, y.shape, strict=True) if n != 1)
+        return tuple("0" if n == 1 else next(long) for n in x.shape)
+    tail = at[len(at) - x.ndim :]
+    return tuple("0" if n == 1 else i for i, n in zip(tail, x.shape, strict=True))
