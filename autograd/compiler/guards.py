@@ -104,25 +104,20 @@ def flat(conditions: list[Condition]) -> Callable[[], bool]:
     places = [p for p in versions.values() if p is not None]
     if compare is None or len(words) + len(places) < FEW:
         return slow
-    rest = _asked([
-        c for c in conditions if (c.word is None or c.word[0] is None) and (c.home is None or versions[id(c.home)] is None)
-    ])  # fmt: skip
+    rest = [c for c in conditions if (c.word is None or c.word[0] is None) and (c.home is None or versions[id(c.home)] is None)]
     n = len(words) + len(places)
     table = array("q", [n, *(w[0] for w in words), *places, *(w[1] for w in words), *([0] * len(places))])
     address, first = table.buffer_info()[0], 1 + n + len(words)
-    kept = [c.home for c in conditions]  # so that what the places point to stays
 
-    def again() -> bool:
+    def again(_: Any) -> bool:
         found = [memory[p >> 3] for p in places]
         if not slow():
             return False
         table[first:] = array("q", found)
-        return bool(kept) or True
+        return True
 
-    def hold() -> bool:
-        return (compare(address) == 1 or again()) and rest()
-
-    return hold
+    kept = (conditions,)  # so that what the places point to stays
+    return _asked([Condition(f"({{0}}({address}) == 1 or {{1}}({{2}}))", (compare, again, kept), "words"), *rest])
 
 
 def _asked(conditions: list[Condition]) -> Callable[[], bool]:

@@ -42,7 +42,8 @@ class Variant:
         self._attributes()
         self.layout = self._layout([k for k, number in enumerate(weak) if number])
         self._reuse = reuser(self.layout.kept)
-        self._rebuild = _rebuilder(program.structure)
+        self._rebuild, self._draws = _rebuilder(program.structure), bool(program.draws)
+        self._only = self._results[0][0] if type(program.structure) is Result else None
         self._pool: list[Frame] = []
         self._admit = self._gate(signature)
 
@@ -144,8 +145,9 @@ class Variant:
         def array_of(a: str, k: str, shape: Any, dtype: Any, at: int) -> None:
             bound[f"s{k}"], bound[f"d{k}"] = shape, dtype
             if address.memory is not None:
-                check = f"memory[(id({a}) >> 3) + {address.FLAGS}] & {address.PLAIN} != {address.PLAIN}"
-                where = f"memory[(id({a}) >> 3) + {address.DATA}]"
+                lines.append(f"at = id({a}) >> 3")
+                check = f"memory[at + {address.FLAGS}] & {address.PLAIN} != {address.PLAIN}"
+                where = f"memory[at + {address.DATA}]"
             else:
                 check, where = f"not plain({a})", f"address({a})"
             lines.extend([
@@ -234,9 +236,10 @@ class Variant:
         """
         missing = None if self._reuse(frame.tensors, frame.arrays) else frame.renew()
         results = frame.results()
-        for k, copy in frame.copies:
-            copy[...] = self.arrays[k]
-        drawn = self._draw(frame) if self.program.draws else None
+        if frame.copies:
+            for k, copy in frame.copies:
+                copy[...] = self.arrays[k]
+        drawn = self._draw(frame) if self._draws else None
         try:
             self._execute(frame.address)
             self._commit(frame, results, missing)
@@ -245,6 +248,8 @@ class Variant:
             raise
         del held, drawn
         self._pool.append(frame)
+        if self._only is not None:
+            return wrap(results[self._only])
         return self._rebuild([wrap(results[n] if first else results[n].copy()) for n, first in self._results])
 
     def _commit(self, frame: Frame, results: list[Any], missing: Any) -> None:
@@ -281,6 +286,4 @@ def _rebuilder(structure: Any) -> Callable[[list[Any]], Any]:
     """A function that puts results where they are in what is returned."""
     if structure is None:
         return lambda results: None
-    if type(structure) is Result:
-        return lambda results: results[0]
     return lambda results: map_tree(lambda r: results[r.number] if type(r) is Result else r, structure)
