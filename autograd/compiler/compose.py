@@ -388,9 +388,16 @@ def product(a: Any, b: Any) -> Any:
         return reshape(matmul(reshape(a, (rows, a.shape[-1])), b), (*a.shape[:-1], b.shape[1]))
     if dtype.kind == "f":
         stack = numpy.broadcast_shapes(a.shape[:-2], b.shape[:-2])
-        return matmul(broadcast_to(a, (*stack, *a.shape[-2:])), broadcast_to(b, (*stack, *b.shape[-2:])))
+        return _stacks(broadcast_to(a, (*stack, *a.shape[-2:])), broadcast_to(b, (*stack, *b.shape[-2:])))
     y = np.sum(expand_dims(a, -1) * expand_dims(b, -3), axis=-2)
     return y.astype(dtype)
+
+
+def _stacks(a: Any, b: Any) -> Any:
+    """The product of two stacks of one length; a stack of one is a matrix, for its axes of length 1 have no loop."""
+    if a.ndim > 2 and all(n == 1 for n in a.shape[:-2]):
+        return reshape(matmul(reshape(a, a.shape[-2:]), reshape(b, b.shape[-2:])), (*a.shape[:-1], b.shape[-1]))
+    return matmul(a, b)
 
 
 def einsum(subscripts: str, *xs: Any) -> Any:
@@ -408,7 +415,7 @@ def einsum(subscripts: str, *xs: Any) -> Any:
             lead = tuple(sizes[c] for c in stack)
             a = reshape(transpose(lifted(xs[0]), tuple(s.index(c) for c in stack + left + inner)), (*lead, rows, depth))
             b = reshape(transpose(lifted(xs[1]), tuple(t.index(c) for c in stack + inner + right)), (*lead, depth, columns))
-            y = reshape(matmul(a, b), tuple(sizes[c] for c in stack + left + right))
+            y = reshape(_stacks(a, b), tuple(sizes[c] for c in stack + left + right))
             return transpose(y, tuple((stack + left + right).index(c) for c in out))
     y = None
     for term, x in zip(operands, xs, strict=True):
