@@ -47,9 +47,16 @@ def test_a_difference_is_found(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 @pytest.mark.parametrize(
-    "shapes", [((1, 2, 3), (1, 3, 2)), ((1, 1, 1), (1, 1, 1)), ((1, 1, 2, 3), (1, 1, 3, 1)), ((0, 2, 3), (0, 3, 2))]
+    "shapes",
+    [
+        ((1, 2, 3), (1, 3, 2)),
+        ((1, 1, 1), (1, 1, 1)),
+        ((1, 1, 2, 3), (1, 1, 3, 1)),
+        ((0, 2, 3), (0, 3, 2)),
+        ((2, 3, 0), (2, 0, 3)),
+    ],
 )
-def test_products_of_a_stack_of_one(shapes: tuple[tuple[int, ...], ...]) -> None:
+def test_products_of_a_stack_of_one_or_none(shapes: tuple[tuple[int, ...], ...]) -> None:
     results = []
     for compiled in (False, True):
         a, b = (ag.Tensor(np.linspace(-1, 1, int(np.prod(s))).reshape(s), requires_grad=True) for s in shapes)

@@ -395,6 +395,8 @@ def product(a: Any, b: Any) -> Any:
 
 def _stacks(a: Any, b: Any) -> Any:
     """The product of two stacks of one length; a stack of one is a matrix, for its axes of length 1 have no loop."""
+    if a.ndim > 2 and not (a.size and b.size):
+        return broadcast_to(constant(0, numpy.result_type(a.dtype, b.dtype)), (*a.shape[:-1], b.shape[-1]))
     if a.ndim > 2 and all(n == 1 for n in a.shape[:-2]):
         return reshape(matmul(reshape(a, a.shape[-2:]), reshape(b, b.shape[-2:])), (*a.shape[:-1], b.shape[-1]))
     return matmul(a, b)
