@@ -14,8 +14,8 @@ from typing import Any
 
 __all__ = ["Buffer", "Fill", "Let", "Load", "Loop", "Nest", "Plain", "Product", "Store", "kernels", "kind", "threaded"]
 
-MANY, LONG = 64, 256
-"""Loops that one kernel takes up, and statements that a loop does."""
+MANY, LONG, SCALARS = 64, 96, 256
+"""Loops that one kernel takes up; statements that a loop does, and that there are outside of loops."""
 
 Index = tuple[str, ...] | str
 """Where in a buffer: an index for each of its axes, or the text of a position in the array laid out in a row."""
@@ -109,6 +109,10 @@ class Loop:
     reductions: dict[str, tuple[str, str]] = field(default_factory=dict)
     """For an array that `after_row` stores: how it takes up a further part, and what it starts with."""
 
+    def full(self) -> bool:
+        """Whether it takes up no more: too many values at once have no room in registers."""
+        return len(self.body) >= (LONG if self.shape else SCALARS)
+
     def statements(self) -> Iterator[Statement]:
         """All of them, in the order in which they run."""
         for part in (self.row, self.body, self.stores, self.after_row):
@@ -174,9 +178,12 @@ class Nest:
         shape = self.loops[0].shape
         return shape[0] if shape else 1
 
+    chunk: int = 0
+    """If its loops run over one axis, in turn for so many elements at a time, what they hand on stays in the cache."""
+
     def full(self) -> bool:
         """Whether it takes up no more: LLVM's time grows faster than a kernel does."""
-        return len(self.loops) >= MANY or len(self.loops[-1].body) >= LONG
+        return len(self.loops) >= MANY or not self.loops[0].shape and self.loops[0].full()
 
     def flat(self, arrays: dict[str, Buffer]) -> bool:
         """Whether it is one loop over elements, whatever their axes."""

@@ -219,18 +219,31 @@ class Lowered:
         inside = [(self.made[r.tick], r) for r in reads if self.made[r.tick].step is nest]
         shared = min([nest.depth, *(min(m.axes, r.axes) for m, r in inside)])
         for j, loop in enumerate(nest.loops):
-            if loop.shape != shape:
+            if loop.shape != shape or loop.full():
                 continue
             if all(m.loop < j or m.loop == j and m.element and r.exact for m, r in inside):
                 between = min([nest.depth, *(min(m.axes, r.axes) for m, r in inside if m.loop < j)])
                 if between >= 1 or len(nest.loops) == 1 or not shape:
                     nest.depth = between
                     return loop
+        if not shape:
+            return None
+        if nest.loops[0].shape == shape and shared >= len(shape) - 1:  # nothing but the elements themselves is handed on
+            if len(shape) > 1:
+                shared = len(shape) - 1
+            elif all(loop.shape == shape for loop in nest.loops) and all(m.element and r.exact for m, r in inside):
+                nest.chunk = nest.chunk or chunk_of(shape[0])
+                if not nest.chunk:
+                    return None
+                nest.loops.append(Loop(shape))
+                return nest.loops[-1]
+            else:
+                return None
         extents = nest.loops[0].shape[:shared]
         common = 0
         while common < min(len(extents), len(shape)) and extents[common] == shape[common]:
             common += 1
-        if common == 0 and (shape or nest.loops[0].shape):
+        if common == 0 or nest.chunk:
             return None
         nest.depth = common
         nest.loops.append(Loop(shape))
@@ -484,6 +497,11 @@ def _literal(v: Any) -> str:
     if isinstance(v, float) and not numpy.isfinite(v):
         return "np.nan" if v != v else "np.inf" if v > 0 else "-np.inf"
     return repr(v)
+
+
+def chunk_of(length: int) -> int:
+    """A multiple of a vector's length that divides a long axis and is short; 0 if there is none."""
+    return next((c for c in range(256, 47, -16) if length % c == 0 and length >= 4 * c), 0)
 
 
 def _find(leader: dict[float, float], tick: float) -> float:

@@ -96,7 +96,7 @@ def scattered(nest: Nest, buffers: dict[str, Buffer]) -> dict[str, str] | None:
                 continue
             if isinstance(s.index, str):
                 return None
-            own = flat or "i0" in s.index
+            own = flat or any(i.split()[0] == "i0" for i in s.index)
             if own:
                 continue
             combine = s.combine

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+
 from autograd.compiler.loops import Buffer, Fill, Let, Load, Nest, Step, Store
 
 __all__ = ["tidy"]
@@ -16,7 +18,11 @@ def tidy(steps: list[Step], buffers: dict[str, Buffer]) -> None:
     for step in steps:
         if isinstance(step, Nest):
             keep_sums(step)
-    keep_rows(steps, buffers)
+    users = users_of(steps)
+    for k, step in enumerate(steps):
+        if isinstance(step, Nest) and step.chunk:
+            cut(step, {name for name in step.buffers() if users[name] == {k}}, buffers)
+    keep_rows(steps, users, buffers)
 
 
 def drop_unread(steps: list[Step], buffers: dict[str, Buffer]) -> None:
@@ -48,14 +54,42 @@ def keep_sums(nest: Nest) -> None:
                     nest.fills.append(Fill(s.buffer, start))
 
 
-def keep_rows(steps: list[Step], buffers: dict[str, Buffer]) -> None:
-    """Scratch that one nest alone uses, row by row, becomes a row inside the kernel."""
+def users_of(steps: list[Step]) -> dict[str, set[int]]:
+    """For each array the steps that take it."""
     users: dict[str, set[int]] = {}
     for k, step in enumerate(steps):
         for name in step.buffers():
             users.setdefault(name, set()).add(k)
+    return users
+
+
+def cut(nest: Nest, own: set[str], buffers: dict[str, Buffer]) -> None:
+    """Loops over one long axis become loops over its pieces; what only they hand on is a piece long."""
+    c = nest.chunk
+    here = f"i0 * {c} + i1"
+    filled = {f.buffer for f in nest.fills}
+    rows = [n for n in nest.buffers() if n in own - filled and buffers[n].place == "arena" and buffers[n].size > 1]
+    for name in rows:
+        buffers[name].shape, buffers[name].place = (c,), "row"
+    nest.rows += rows
+    for loop in nest.loops:
+        loop.shape = (loop.shape[0] // c, c)
+        for s in loop.statements():
+            if isinstance(s, Let):
+                s.value = re.sub(r"\bi0\b", f"({here})", s.value)
+            elif s.buffer in rows:
+                s.index = ("i1",)
+            elif isinstance(s.index, str):
+                s.index = re.sub(r"\bi0\b", f"({here})", s.index)
+            else:
+                s.index = tuple(here if i == "i0" else i for i in s.index)
+    nest.depth = 1
+
+
+def keep_rows(steps: list[Step], users: dict[str, set[int]], buffers: dict[str, Buffer]) -> None:
+    """Scratch that one nest alone uses, row by row, becomes a row inside the kernel."""
     for k, step in enumerate(steps):
-        if not isinstance(step, Nest) or len(step.loops) == 1 and step.loops[0].shape:
+        if not isinstance(step, Nest) or step.chunk or len(step.loops) == 1 and step.loops[0].shape:
             continue
         filled = {f.buffer for f in step.fills}
         for name in step.buffers():
