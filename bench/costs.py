@@ -22,7 +22,7 @@ def add_costs(work: Workload, team: Team, rows: list[Row]) -> None:
                 worker = Worker(row.engine, team.python[row.engine], row.threads, cache_variables(folder))
                 reply = worker.ask("first", work, team.options.patience, budget=0.1)
                 worker.close()
-                if "error" in reply:
+                if "seconds" not in reply:
                     break
                 if row.engine in COMPILED:
                     row.costs[cache] = reply["seconds"]

@@ -5,6 +5,7 @@ JSON for each request and answers with one, so that the engines of a comparison 
 
 from __future__ import annotations
 
+import ctypes
 import gc
 import importlib
 import itertools
@@ -51,6 +52,15 @@ def resident(line: str) -> float:
         return math.nan
 
 
+def give_back() -> None:
+    """Freed memory goes back to the system, so that what making the batches left cannot serve unseen."""
+    gc.collect()
+    try:
+        ctypes.CDLL(None).malloc_trim(0)
+    except (AttributeError, OSError, TypeError):  # not the GNU library
+        pass
+
+
 def forget_peak() -> None:
     """Peaks count from here on (Linux)."""
     try:
@@ -75,6 +85,7 @@ class Bench:
             return False
         settings = request["settings"]
         turn = itertools.cycle(workloads.batches(request["build"], settings))
+        give_back()
         forget_peak()
         self.before = resident("VmRSS")
         self.clock = time.perf_counter()
