@@ -344,6 +344,47 @@ def test_an_interrupt_leaves_a_state_that_is_whole(where: str, monkeypatch: pyte
     assert g.get_state() == h.get_state()
 
 
+def test_an_interrupt_before_the_code_where_python_stands_between() -> None:
+    """As with BLAS or threads, whose switches are Python: the call has then not happened."""
+    step, model, _, generator = training(ag.jit)
+    x = ag.Tensor(X)
+    step(x)
+    last = step._last
+    run, parameters = last._execute, list(model.parameters())
+
+    def state() -> list[Any]:
+        values = [p.data.copy() for p in parameters] + [p.grad.data.copy() for p in parameters]
+        return [*values, repr(generator.get_state()), *(p.version for p in parameters)]
+
+    def same(a: list[Any], b: list[Any]) -> bool:
+        return all(np.array_equal(x, y) for x, y in zip(a, b, strict=True))
+
+    def before(address: int) -> None:
+        raise KeyboardInterrupt
+
+    def after(address: int) -> None:
+        run(address)
+        raise KeyboardInterrupt
+
+    last._direct = False
+    for interrupted, happened in ((before, False), (after, True), (before, False)):
+        last._execute, was = interrupted, state()
+        with pytest.raises(KeyboardInterrupt):
+            step(x)
+        assert same(state(), was) is not happened
+    last._execute = run
+    was = state()
+    step(x)
+    assert not same(state(), was)
+    reference, other, _, stream = training(lambda f: f)
+    for _ in range(3):
+        reference(x)
+    for p, q in zip(other.parameters(), parameters, strict=True):
+        np.testing.assert_allclose(q.data, p.data, rtol=1e-10)
+        np.testing.assert_allclose(q.grad.data, p.grad.data, rtol=1e-8, atol=1e-12)
+    assert stream.get_state() == generator.get_state()
+
+
 # ---- checking and falling back
 
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import ctypes
+import math
 import time
 from collections import Counter
 from collections.abc import Callable
@@ -43,6 +45,8 @@ class Variant:
         self.layout = self._layout([k for k, number in enumerate(weak) if number])
         self._reuse = reuser(self.layout.kept)
         self._rebuild, self._draws = _rebuilder(program.structure), bool(program.draws)
+        self._generators = list({id(d.generator): d.generator for d in program.draws}.values())
+        self._direct = isinstance(self._execute, ctypes._CFuncPtr)  # type: ignore[attr-defined]
         self._only = self._results[0][0] if type(program.structure) is Result else None
         self._pool: list[Frame] = []
         self._admit = self._gate(signature)
@@ -232,19 +236,31 @@ class Variant:
         """Compute, commit, and set what the step would have set. `held` keeps the inputs alive meanwhile.
 
         The compiled code cannot be interrupted: what is raised once it has been called came after it. Then the rest of the
-        commit, which can be done twice, is completed first.
+        commit, which can be done twice, is completed first. Where Python stands between, a mark in the memory of a result
+        tells whether the code has run.
         """
         missing = None if self._reuse(frame.tensors, frame.arrays) else frame.renew()
         results = frame.results()
         if frame.copies:
             for k, copy in frame.copies:
                 copy[...] = self.arrays[k]
-        drawn = self._draw(frame) if self._draws else None
+        mark = None if self._direct else self._mark(frame)
+        drawn = streams = None
+        if self._draws:
+            streams = [(g, g.get_state()) for g in self._generators]
+            try:
+                drawn = self._draw(frame)
+            except BaseException:
+                _put_back(streams)
+                raise
         try:
             self._execute(frame.address)
             self._commit(frame, results, missing)
         except BaseException:
-            self._commit(frame, results, missing)
+            if mark is not None and _untouched(*mark):
+                _put_back(streams or [])
+            else:
+                self._commit(frame, results, missing)
             raise
         del held, drawn
         self._pool.append(frame)
@@ -267,19 +283,41 @@ class Variant:
             setattr(holder, name, value)
 
     def _draw(self, frame: Frame) -> list[Any]:
-        """Draw the random numbers that the program takes, in its order; on an error the generators are as before."""
-        generators = list({id(d.generator): d.generator for d in self.program.draws}.values())
-        before = [(g, g.get_state()) for g in generators]
-        try:
-            arrays = []
-            for generator, method, arguments, slot in self.program.draws:
-                arrays.append(numpy.ascontiguousarray(getattr(generator, method)(*arguments)))
-                frame.table[self._inputs[slot]] = address_of(arrays[-1])
-            return arrays
-        except BaseException:
-            for g, state in before:
-                g.set_state(state)
-            raise
+        """Draw the random numbers that the program takes, in its order."""
+        arrays = []
+        for generator, method, arguments, place in self.program.draws:
+            arrays.append(numpy.ascontiguousarray(getattr(generator, method)(*arguments)))
+            frame.table[self._inputs[place]] = address_of(arrays[-1])
+        return arrays
+
+    def _mark(self, frame: Frame) -> tuple[int, int, bytes] | None:
+        """Bytes in the memory of one result, which the program will write over: where, how many, and what was there."""
+        outputs = [(at, shape, dtype) for at, shape, dtype in self.layout.loose]
+        outputs += [(k.place, k.shape, k.dtype) for k in self.layout.kept]
+        for at, shape, dtype in outputs:
+            n = min(8, dtype.itemsize * math.prod(shape))
+            if n and at < len(self.places):
+                place = frame.table[at]
+                before = ctypes.string_at(place, n)
+                ctypes.memset(place, MARK, n)
+                return place, n, before
+        return None
+
+
+MARK = 0xA5
+
+
+def _untouched(place: int, n: int, before: bytes) -> bool:
+    """Whether a mark is still there; what was there before it, is then again."""
+    if ctypes.string_at(place, n) != bytes([MARK]) * n:
+        return False
+    ctypes.memmove(place, before, n)
+    return True
+
+
+def _put_back(streams: list[tuple[Any, Any]]) -> None:
+    for generator, state in streams:
+        generator.set_state(state)
 
 
 def _rebuilder(structure: Any) -> Callable[[list[Any]], Any]:
