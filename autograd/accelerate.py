@@ -7,12 +7,31 @@ nothing was asked for; the results are the same, to rounding.
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from typing import Any
+import functools
+import inspect
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from types import FunctionType
+from typing import Any, TypeVar
 
-from autograd.tape import mode
+import numpy
 
-__all__ = ["CompiledPass"]
+from autograd.apply import record
+from autograd.errors import GraphError, UnsupportedError
+from autograd.modes import enable_grad, no_grad
+from autograd.rule import Op, Plan, np
+from autograd.tape import gradients, mode, pushforward
+from autograd.tensor import Tensor, wrap
+
+F = TypeVar("F", bound=Callable[..., Any])
+
+__all__ = ["CompiledPass", "accelerated"]
+
+LONG = 1 << 15
+"""Elements of the first array from which a function of `accelerated` runs compiled."""
+
+KINDS = 16
+"""Signatures (shapes, dtypes, settings) for which one such function is compiled; for others it runs as it is."""
 
 
 class CompiledPass:
@@ -71,3 +90,248 @@ class CompiledPass:
         except Exception:
             self.function()  # the mistake may be the caller's: then this raises as well, and nothing was decided
             self._plain, self._compiled = True, None
+
+
+# ---- composed functions ----------------------------------------------------------------------------------------------
+
+
+def accelerated(*arrays: str, admit: Callable[..., bool] | None = None) -> Callable[[F], F]:
+    """A decorator for a function that is composed of ops, whose arguments of these names are arrays.
+
+    Where the first of them is a long Tensor, the function runs compiled, and is *one* node of the graph, which saves
+    nothing but the arguments: backward runs the compiled derivative of the definition, which computes again what it needs.
+    Everything else (short arrays, higher orders, forward mode, anomaly mode, `jit`, no LLVM) is the definition itself.
+
+    A definition that looks at values, to check them, does not do so while it is recorded: then `admit`, called with the
+    same arguments by name, says whether they are right; if not, the definition runs, and raises.
+
+    >>> import autograd as ag
+    >>> @accelerated("x")
+    ... def gauss(x, scale=1.0):
+    ...     return ag.exp(-ag.square(x / scale))
+    >>> x = ag.Tensor(numpy.zeros(100_000), requires_grad=True)
+    >>> y = gauss(x)
+    >>> y.node.op.name, y.size, gauss(ag.Tensor([0.0])).tolist()
+    ('gauss', 100000, [1.0])
+    """
+
+    def decorate(function: F) -> F:
+        composed = _Composed(function, arrays, admit)
+        find, modes, kind, long, absent = composed.find, mode, Tensor, LONG, _ABSENT
+
+        def call(*args: Any, **named: Any) -> Any:
+            if args and type(args[0]) is kind and args[0]._data.size >= long:
+                if modes.capture is None and not modes.anomaly:
+                    answer = find(args, named)
+                    if answer is not absent:
+                        return answer
+            return function(*args, **named)
+
+        here = FunctionType(call.__code__, function.__globals__, function.__name__, None, call.__closure__)
+        return functools.update_wrapper(here, function)  # type: ignore[return-value]
+
+    return decorate
+
+
+_ABSENT = object()
+
+
+def _flat(y: Any, gradients: list[Any]) -> tuple[Any, ...]:
+    return (y.detach(), *map(wrap, gradients))
+
+
+def _owned(compiled: Any, arguments: Any) -> Any:
+    """The results of a compiled function, kept for no later call: backward may make a gradient of them as they are."""
+    answer = compiled(*arguments)
+    for frame in compiled._last._pool:
+        for result in frame._loose:
+            result[-1].clear()
+    return answer
+
+
+class _Composed:
+    """The compiled forms of one function, by shapes, dtypes and settings."""
+
+    def __init__(self, function: Callable[..., Any], arrays: tuple[str, ...], admit: Callable[..., bool] | None):
+        self.function, self.arrays, self.admit = function, arrays, admit
+        self.signature = inspect.signature(function)
+        self.kinds: dict[Any, _Kind | None] = {}
+
+    def find(self, args: tuple[Any, ...], named: dict[str, Any]) -> Any:
+        """The answer of the compiled form, or _ABSENT if there is none for such arguments."""
+        try:
+            bound = self.signature.bind(*args, **named)
+        except TypeError:
+            return _ABSENT
+        bound.apply_defaults()
+        names, operands, settings, key = [], [], {}, []
+        for name, value in bound.arguments.items():
+            if name in self.arrays and value is not None:
+                data = value._data if isinstance(value, Tensor) else value
+                if type(data) is not numpy.ndarray or data.dtype.char not in "fdlq":
+                    return _ABSENT
+                names.append(name)
+                operands.append(value)
+                key.append((data.shape, data.dtype))
+            else:
+                settings[name] = value = tuple(value) if isinstance(value, list) else value
+                key.append((type(value), value))
+        try:
+            kind = self.kinds.get(tuple(key), _ABSENT)
+        except TypeError:  # a setting that does not hash
+            return _ABSENT
+        if kind is None or self.admit is not None and not self.admit(**bound.arguments):
+            return _ABSENT
+        data = [x._data if isinstance(x, Tensor) else x for x in operands]
+        if kind is _ABSENT:
+            return self._first(tuple(key), names, operands, settings, data)
+        try:
+            return kind.answer(operands, data)  # type: ignore[attr-defined]
+        except Exception:
+            return _ABSENT  # a mistake in the arguments, which the definition words better
+
+    def _first(self, key: Any, names: list[str], operands: list[Any], settings: dict[str, Any], data: list[Any]) -> Any:
+        """A call with a new signature: compile, unless there are many, or the definition has no compiled form."""
+        from autograd.compiler.jit import usable
+
+        if len(self.kinds) >= KINDS or not usable():
+            return _ABSENT
+        kind = _Kind(self.function, tuple(names), settings)
+        try:
+            answer = kind.answer(operands, data)
+        except Exception:
+            answer = self.function(**dict(zip(names, operands, strict=True)), **settings)  # raises if the call is wrong
+            self.kinds[key] = None
+            return answer
+        self.kinds[key] = kind
+        return answer
+
+
+class _Kind(Op):
+    """A composed function with certain settings, as an op: forward and derivative are compiled from its definition."""
+
+    def __init__(self, function: Callable[..., Any], names: tuple[str, ...], settings: dict[str, Any]):
+        from autograd.compiler.jit import Compiled
+
+        self.name = self.label = function.__name__
+        self.function = self.definition = function  # type: ignore[assignment]
+        self.kind, self.operator, self.view, self.strong, self.variadic = "primitive", None, False, False, False
+        self.doc = (inspect.getdoc(function) or "").split("\n")[0]
+        self.arrays, self.settings, self.given = names, {}, settings
+        self.partials_given, self.vjps, self.jvps = (), (), ()
+        self.partials = ("the derivative of its definition",) * len(names)
+        self._plans = {}
+
+        def forward(*tensors: Any) -> Any:
+            with no_grad():
+                return self.define(tensors)
+
+        self._compiled = Compiled(forward)
+
+    def define(self, tensors: Any) -> Any:
+        """The definition at these arrays."""
+        return self.definition(**dict(zip(self.arrays, tensors, strict=True)), **self.given)
+
+    def forward(self, namespace: Any = np) -> Any:
+        """The forward for replays: the definition."""
+        with no_grad():
+            return lambda *arrays, **_: self.define([wrap(a) for a in arrays])._data
+
+    def plan(self, wanted: tuple[int, ...], count: int) -> _Plan:
+        """As for any op."""
+        if wanted not in self._plans:
+            self._plans[wanted] = _Plan(self, wanted)
+        return self._plans[wanted]  # type: ignore[return-value]
+
+    def answer(self, operands: list[Any], data: list[Any]) -> Tensor:
+        """The result as a Tensor, with its node if a gradient is wanted."""
+        nodes = tuple(x._node if isinstance(x, Tensor) else None for x in operands)
+        wanted = tuple(i for i, n in enumerate(nodes) if n is not None) if mode.record else ()
+        if not wanted:
+            return _owned(self._compiled, data)  # type: ignore[no-any-return]
+        consts: dict[int, Any] = {i: x for i, (x, n) in enumerate(zip(operands, nodes, strict=True)) if n is None}
+        plan = self.plan(wanted, len(nodes))
+        if plan.scalar:
+            try:
+                y, *consts[AHEAD] = (t._data for t in _owned(plan.both, data))
+            except GraphError:  # which backward from more than one number is
+                plan.scalar = False
+        if not plan.scalar:
+            y = _owned(self._compiled, data)._data
+        saved = tuple(a if isinstance(x, Tensor) else a.copy() for x, a in zip(operands, data, strict=True))
+        return record(plan, nodes, saved, y, self.given, consts or None)
+
+
+AHEAD = -1
+"""Where a node keeps gradients that were computed with its value."""
+
+
+class _Plan(Plan):
+    """The derivative of a `_Kind`: compiled for arrays, by its definition for everything else."""
+
+    __slots__ = ("_compiled", "_waiting", "both", "scalar")
+
+    def __init__(self, op: _Kind, wanted: tuple[int, ...]):
+        from autograd.compiler.jit import Compiled
+
+        self.op, self.wanted, self.saved = op, wanted, op.arrays
+        self._waiting: dict[int, Any] = {}  # tick of a node -> the gradients of its other inputs, computed along
+        self.pulls = tuple(functools.partial(self._pull, k) for k in range(len(wanted)))
+        self.pushes = tuple(functools.partial(self._push, k) for k in range(len(wanted)))
+        self.steps = tuple(zip(wanted, self.pulls, strict=True))
+        self._compiled: Any = Compiled(lambda g, *arrays: tuple(map(wrap, self._defined(g, arrays)[1])))
+        self.both = Compiled(lambda *arrays: _flat(*self._defined(None, arrays)))
+        self.scalar = True  # if the result is one number, as of a loss, the gradient is computed with it; found by trying
+
+    def rules(self, namespace: Any) -> Any:
+        """The same for all: what they are given tells how to go on."""
+        return self.pulls, self.pushes
+
+    def _pull(self, k: int, g: Any, saved: tuple[Any, ...], node: Any) -> Any:
+        found = self._waiting.pop(node.tick, None) if k else None
+        if found is None:
+            found = self._all(g, saved, node)
+        if k + 1 < len(self.wanted):
+            self._waiting[node.tick] = found
+        return found[k]
+
+    def _all(self, g: Any, saved: tuple[Any, ...], node: Any) -> Any:
+        plain = isinstance(g, numpy.ndarray | numpy.generic) and mode.capture is None and not mode.anomaly
+        if plain and self._compiled is not None:
+            ahead = node.consts.pop(AHEAD, None) if node.consts else None
+            if ahead is not None and g != 0 and numpy.isfinite(g):
+                return ahead if g == 1 else [a * g for a in ahead]
+            del ahead
+            try:
+                return [t._data for t in _owned(self._compiled, (numpy.asarray(g), *saved))]
+            except (UnsupportedError, GraphError):
+                self._compiled = None
+        return self._defined(g, saved)[1]
+
+    def _defined(self, g: Any, saved: Any) -> Any:
+        """The value and the gradients for all wanted inputs by way of the definition."""
+        higher = isinstance(g, Tensor) and mode.capture is None
+        with enable_grad(), self._fenced(saved, self.wanted) as tensors:
+            y = self.op.define(tensors)  # type: ignore[attr-defined]
+            return y, gradients([y], [tensors[i] for i in self.wanted], [g], create_graph=higher)
+
+    def _push(self, k: int, t: Any, saved: tuple[Any, ...], node: Any) -> Any:
+        i = self.wanted[k]
+        with enable_grad(), self._fenced(saved, (i,)) as tensors:
+            y = self.op.define(tensors)  # type: ignore[attr-defined]
+            return pushforward([y], [tensors[i]], [t], create_graph=isinstance(t, Tensor))[0]
+
+    @staticmethod
+    @contextmanager
+    def _fenced(saved: Any, wanted: tuple[int, ...]) -> Iterator[list[Any]]:
+        """What was saved as Tensors of which a graph starts, until the end, when it hangs in the graph where it came from."""
+        tensors = [x if isinstance(x, Tensor) else wrap(x) for x in saved]
+        above = [(i, tensors[i]._node) for i in wanted]
+        plan = Tensor.__pos__.op.plan((0,), 1)  # type: ignore[operator]
+        for i, _ in above:
+            tensors[i] = record(plan, (), (), tensors[i]._data)
+        yield tensors
+        for i, node in above:
+            start = tensors[i]._node
+            if node is not None and start is not None:
+                start.inputs = (node,)

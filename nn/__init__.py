@@ -7,19 +7,20 @@
 """
 
 from nn import data, datasets, functional, init, metrics
-from nn.activations import Identity, LeakyReLU, LogSoftmax, ReLU, Sigmoid, Softmax, Step, Tanh
+from nn.activations import GELU, Identity, LeakyReLU, LogSoftmax, ReLU, Sigmoid, SiLU, Softmax, Step, Tanh
 from nn.containers import ModuleList, Sequential
 from nn.data import ArrayDataset, DataLoader, Dataset, TensorDataset, train_test_split
 from nn.files import load, save
 from nn.history import History
-from nn.layers import ACTIVATIONS, MLP, Linear, Perceptron
+from nn.layers import ACTIVATIONS, MLP, LayerNorm, Linear, Perceptron, RMSNorm
 from nn.losses import BCELoss, BCEWithLogitsLoss, CrossEntropyLoss, MSELoss, NLLLoss
 from nn.module import Module, Parameter, concrete
 from nn.training import Trainer, evaluate, fit, predict
 
 __all__ = [
-    "ACTIVATIONS", "MLP", "ArrayDataset", "BCELoss", "BCEWithLogitsLoss", "CrossEntropyLoss", "DataLoader", "Dataset",
-    "History", "Identity", "LeakyReLU", "Linear", "LogSoftmax", "MSELoss", "Module", "ModuleList", "NLLLoss", "Parameter",
-    "Perceptron", "ReLU", "Sequential", "Sigmoid", "Softmax", "Step", "Tanh", "TensorDataset", "Trainer", "concrete", "data",
-    "datasets", "evaluate", "fit", "functional", "init", "load", "metrics", "predict", "save", "train_test_split",
+    "ACTIVATIONS", "GELU", "MLP", "ArrayDataset", "BCELoss", "BCEWithLogitsLoss", "CrossEntropyLoss", "DataLoader",
+    "Dataset", "History", "Identity", "LayerNorm", "LeakyReLU", "Linear", "LogSoftmax", "MSELoss", "Module", "ModuleList",
+    "NLLLoss", "Parameter", "Perceptron", "RMSNorm", "ReLU", "Sequential", "SiLU", "Sigmoid", "Softmax", "Step", "Tanh",
+    "TensorDataset", "Trainer", "concrete", "data", "datasets", "evaluate", "fit", "functional", "init", "load",
+    "metrics", "predict", "save", "train_test_split",
 ]  # fmt: skip

@@ -8,7 +8,7 @@ from autograd import Tensor
 from nn import functional as F
 from nn.module import Module
 
-__all__ = ["Identity", "LeakyReLU", "LogSoftmax", "ReLU", "Sigmoid", "Softmax", "Step", "Tanh"]
+__all__ = ["GELU", "Identity", "LeakyReLU", "LogSoftmax", "ReLU", "SiLU", "Sigmoid", "Softmax", "Step", "Tanh"]
 
 
 class Identity(Module):
@@ -63,6 +63,26 @@ class LeakyReLU(Module):
 
     def extra_repr(self) -> str:
         return f"negative_slope={self.negative_slope}"
+
+
+class GELU(Module):
+    """`functional.gelu`: x·Φ(x), or its approximation by tanh."""
+
+    def __init__(self, approximate: str = "none"):
+        self.approximate = approximate
+
+    def forward(self, x: Any) -> Tensor:
+        return F.gelu(x, self.approximate)
+
+    def extra_repr(self) -> str:
+        return f"approximate={self.approximate!r}"
+
+
+class SiLU(Module):
+    """`functional.silu`: x·σ(x)."""
+
+    def forward(self, x: Any) -> Tensor:
+        return F.silu(x)
 
 
 class Softmax(Module):

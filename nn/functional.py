@@ -19,8 +19,8 @@ from autograd.errors import ArgumentError, DTypeError, IndexingError, ShapeError
 from nn.module import concrete
 
 __all__ = [
-    "binary_cross_entropy", "binary_cross_entropy_with_logits", "cross_entropy", "leaky_relu", "linear", "log_softmax",
-    "mse_loss", "nll_loss", "relu", "sigmoid", "softmax", "step", "tanh",
+    "binary_cross_entropy", "binary_cross_entropy_with_logits", "cross_entropy", "gelu", "layer_norm", "leaky_relu", "linear",
+    "log_softmax", "mse_loss", "nll_loss", "relu", "rms_norm", "sigmoid", "silu", "softmax", "step", "tanh",
 ]  # fmt: skip
 
 Tensor = ag.Tensor
@@ -82,6 +82,7 @@ def relu(x: Any) -> Tensor:
     return ag.relu(x)
 
 
+@ag.accelerated("x")
 def leaky_relu(x: Any, negative_slope: float = 0.01) -> Tensor:
     """Leaky ReLU, y = x where x > 0, else αx; dy/dx = 1 where x > 0, else α (so α at 0).
 
@@ -92,12 +93,99 @@ def leaky_relu(x: Any, negative_slope: float = 0.01) -> Tensor:
     return ag.where(x > 0, x, x * negative_slope)
 
 
+@ag.accelerated("x")
+def gelu(x: Any, approximate: str = "none") -> Tensor:
+    """Gaussian error linear unit, y = x·Φ(x), with Φ(x) = (1 + erf(x/√2))/2; dy/dx = Φ(x) + x·e^(−x²/2)/√(2π).
+
+    With ``approximate="tanh"``, y = x/2 · (1 + tanh(√(2/π)(x + 0.044715x³))), the same to 5e-4, as in GPT-2.
+    Source: Hendrycks, Gimpel 2016, "Gaussian error linear units".
+
+    >>> gelu(ag.Tensor([-100.0, 0.0, 1.0])).data.round(4).tolist() == [0.0, 0.0, np.float32(0.8413)]
+    True
+    >>> round(gelu(ag.Tensor(1.0), approximate="tanh").item(), 4)
+    0.8412
+    """
+    x = _tensor(x)
+    if approximate == "none":
+        return x * (0.5 * (1 + ag.erf(x * 0.7071067811865476)))
+    if approximate == "tanh":
+        return x * (0.5 * (1 + ag.tanh(0.7978845608028654 * (x + 0.044715 * (x * x * x)))))
+    raise ArgumentError(f'gelu: approximate must be "none" or "tanh", got {approximate!r}. ({user_line()})')
+
+
+@ag.accelerated("x")
+def silu(x: Any) -> Tensor:
+    """Sigmoid linear unit, or swish, y = x·σ(x) with σ(x) = 1/(1 + e⁻ˣ); dy/dx = σ(x)(1 + x(1 − σ(x))).
+
+    Source: Elfwing, Uchibe, Doya 2017, "Sigmoid-weighted linear units for neural network function approximation".
+
+    >>> silu(ag.Tensor([-1e4, 0.0, 1e4])).tolist() == [0.0, 0.0, 1e4]
+    True
+    """
+    x = _tensor(x)
+    return x * ag.sigmoid(x)
+
+
+# ---- normalisation ---------------------------------------------------------------------------------------------------
+
+
+@ag.accelerated("x", "weight", "bias")
+def layer_norm(x: Any, normalized_shape: Any, weight: Any = None, bias: Any = None, eps: float = 1e-5) -> Tensor:
+    """Layer normalisation, y = (x − μ)/√(σ² + ε) · weight + bias, with mean μ and variance σ² (over n) of each sample.
+
+    Shape: x (…, *normalized_shape), weight and bias normalized_shape → that of x. The statistics are over the last axes, which
+    normalized_shape gives. Source: Ba, Kiros, Hinton 2016, "Layer normalization".
+
+    Errors: ShapeError where x does not end in normalized_shape, or weight or bias has another shape.
+
+    >>> layer_norm(ag.Tensor([[1.0, 3.0], [0.0, 10.0]]), (2,)).data.round(3).tolist()
+    [[-1.0, 1.0], [-1.0, 1.0]]
+    """
+    x, axes = _normalised("layer_norm", x, normalized_shape, weight=weight, bias=bias)
+    centred = x - ag.mean(x, axis=axes, keepdims=True)
+    y = centred * (1 / ag.sqrt(ag.mean(centred * centred, axis=axes, keepdims=True) + eps))
+    y = y if weight is None else y * weight
+    return y if bias is None else y + bias
+
+
+@ag.accelerated("x", "weight")
+def rms_norm(x: Any, normalized_shape: Any, weight: Any = None, eps: float | None = None) -> Tensor:
+    """Root mean square normalisation, y = x/√(mean x² + ε) · weight, over the last axes; ε is the dtype's, if not given.
+
+    Shape and errors as for `layer_norm`. Source: Zhang, Sennrich 2019, "Root mean square layer normalization".
+
+    >>> rms_norm(ag.Tensor([[3.0, 4.0]]), (2,)).data.round(4).tolist() == [[np.float32(0.8485), np.float32(1.1314)]]
+    True
+    """
+    x, axes = _normalised("rms_norm", x, normalized_shape, weight=weight)
+    eps = float(np.finfo(x.dtype).eps) if eps is None else eps
+    y = x * (1 / ag.sqrt(ag.mean(x * x, axis=axes, keepdims=True) + eps))
+    return y if weight is None else y * weight
+
+
+def _normalised(name: str, x: Any, shape: Any, **factors: Any) -> tuple[Tensor, tuple[int, ...]]:
+    """x as a Tensor, and the axes to normalise over; all checked."""
+    x = _tensor(x)
+    shape = tuple(shape) if isinstance(shape, tuple | list) else (shape,)
+    if not shape or x.shape[-len(shape) :] != shape:
+        raise ShapeError(f"{name}: the last axes of x, of shape {x.shape}, must be normalized_shape, {shape}. ({user_line()})")
+    for what, value in factors.items():
+        if value is not None and np.shape(getattr(value, "data", value)) != shape:
+            got = np.shape(getattr(value, "data", value))
+            raise ShapeError(f"{name}: {what} has shape {got}; it must be normalized_shape, {shape}. ({user_line()})")
+    return x, tuple(range(-len(shape), 0))
+
+
+# ---- probabilities ---------------------------------------------------------------------------------------------------
+
+
 def _shifted(x: Tensor, axis: int) -> Tensor:
     """x minus its largest element along an axis, as a constant: what makes exponentials safe. A maximum of −inf stays."""
     top = ag.max(x.detach(), axis=axis, keepdims=True)
     return x - ag.maximum(top, np.finfo(x.dtype).min)
 
 
+@ag.accelerated("x")
 def softmax(x: Any, axis: int = -1) -> Tensor:
     """Probabilities, yᵢ = eˣⁱ / Σ eˣʲ along an axis: positive, with sum 1; dyᵢ/dxⱼ = yᵢ(δᵢⱼ − yⱼ). Does not overflow.
 
@@ -113,6 +201,7 @@ def _log_total(z: Tensor, axis: int) -> Tensor:
     return ag.log(ag.sum(ag.exp(z), axis=axis, keepdims=True))
 
 
+@ag.accelerated("x")
 def log_softmax(x: Any, axis: int = -1) -> Tensor:
     """ln softmax(x), computed as x − ln Σ eˣ, so that small probabilities keep their precision.
 
@@ -162,6 +251,13 @@ def _safe_log(p: Tensor) -> Tensor:
     return ag.where(p.detach() < low, np.asarray(max(np.log(low), -100.0), p.dtype), ag.log(ag.maximum(p, low)))
 
 
+def _are_shares(target: Any, **_: Any) -> bool:
+    """Whether targets are in [0, 1]."""
+    values = concrete(target)
+    return values is None or not values.size or bool(values.min() >= 0 and values.max() <= 1)
+
+
+@ag.accelerated("x", "target", "weight", "pos_weight", admit=_are_shares)
 def binary_cross_entropy_with_logits(x: Any, target: Any, weight: Any = None, pos_weight: Any = None,
                                      reduction: str = "mean") -> Tensor:  # fmt: skip
     """Binary cross-entropy of p = sigmoid(x), computed as t·softplus(−x) + (1 − t)·softplus(x): exact for large |x|.
@@ -180,6 +276,17 @@ def binary_cross_entropy_with_logits(x: Any, target: Any, weight: Any = None, po
     return _reduce(loss if weight is None else loss * _like(weight, x), reduction)
 
 
+def _are_classes(x: Any, target: Any, ignore_index: int, **_: Any) -> bool:
+    """Whether targets of `cross_entropy`, as far as they are class indices, are in range."""
+    values = concrete(target)
+    if values is None or values.dtype.kind == "f" or not values.size:
+        return True
+    classes = x.shape[1 if x.ndim > 1 else 0]
+    inside = values.min() >= 0 and values.max() < classes
+    return bool(inside or np.all((values >= 0) & (values < classes) | (values == ignore_index)))
+
+
+@ag.accelerated("x", "target", "weight", admit=_are_classes)
 def cross_entropy(x: Any, target: Any, weight: Any = None, ignore_index: int = -100, reduction: str = "mean",
                   label_smoothing: float = 0.0) -> Tensor:  # fmt: skip
     """Cross-entropy −Σ t_c ln softmax(x)_c of logits x, against class indices or probabilities t.

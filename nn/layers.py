@@ -16,7 +16,7 @@ from nn.activations import Identity, LeakyReLU, ReLU, Sigmoid, Softmax, Step, Ta
 from nn.containers import Sequential
 from nn.module import Module, Parameter
 
-__all__ = ["ACTIVATIONS", "MLP", "Linear", "Perceptron"]
+__all__ = ["ACTIVATIONS", "MLP", "LayerNorm", "Linear", "Perceptron", "RMSNorm"]
 
 ACTIVATIONS: dict[str, Callable[[], Module]] = {
     "relu": ReLU, "leaky_relu": LeakyReLU, "tanh": Tanh, "sigmoid": Sigmoid, "softmax": Softmax, "step": Step,
@@ -63,6 +63,57 @@ class Linear(Module):
 
     def extra_repr(self) -> str:
         return f"in_features={self.in_features}, out_features={self.out_features}, bias={self.bias is not None}"
+
+
+class LayerNorm(Module):
+    """`functional.layer_norm` over the last axes, with a learned factor and, with `bias`, a learned shift for each place.
+
+    Shape: (…, *normalized_shape) → the same. weight starts at one, bias at zero, as in PyTorch.
+
+    >>> LayerNorm(2)(ag.Tensor([[1.0, 3.0]])).data.round(3).tolist()
+    [[-1.0, 1.0]]
+    """
+
+    weight: Parameter | None
+    bias: Parameter | None
+
+    def __init__(self, normalized_shape: int | Sequence[int], eps: float = 1e-5, elementwise_affine: bool = True,
+                 bias: bool = True, dtype: Any = None):  # fmt: skip
+        self.normalized_shape, self.eps = _sizes("normalized_shape", normalized_shape), eps
+        dtype = ag.get_default_dtype() if dtype is None else dtype
+        ones = np.ones(self.normalized_shape, dtype)
+        self.weight = Parameter(ones, dtype=dtype) if elementwise_affine else None
+        self.bias = Parameter(0 * ones, dtype=dtype) if elementwise_affine and bias else None
+
+    def forward(self, x: Any) -> ag.Tensor:
+        return F.layer_norm(x, self.normalized_shape, self.weight, self.bias, self.eps)
+
+    def extra_repr(self) -> str:
+        return f"{self.normalized_shape}, eps={self.eps:g}, elementwise_affine={self.weight is not None}"
+
+
+class RMSNorm(Module):
+    """`functional.rms_norm` over the last axes, with a learned factor for each place.
+
+    Shape: (…, *normalized_shape) → the same. weight starts at one, as in PyTorch.
+
+    >>> RMSNorm(1)(ag.Tensor([[-3.0]])).tolist()
+    [[-1.0]]
+    """
+
+    weight: Parameter | None
+
+    def __init__(self, normalized_shape: int | Sequence[int], eps: float | None = None, elementwise_affine: bool = True,
+                 dtype: Any = None):  # fmt: skip
+        self.normalized_shape, self.eps = _sizes("normalized_shape", normalized_shape), eps
+        dtype = ag.get_default_dtype() if dtype is None else dtype
+        self.weight = Parameter(np.ones(self.normalized_shape, dtype), dtype=dtype) if elementwise_affine else None
+
+    def forward(self, x: Any) -> ag.Tensor:
+        return F.rms_norm(x, self.normalized_shape, self.weight, self.eps)
+
+    def extra_repr(self) -> str:
+        return f"{self.normalized_shape}, eps={self.eps}, elementwise_affine={self.weight is not None}"
 
 
 class Perceptron(Module):
@@ -195,6 +246,10 @@ def _activation(choice: str | Callable[[], Module]) -> Callable[[], Module]:
             f"there is no activation {choice!r}{nearest(choice, ACTIVATIONS)} There are {', '.join(ACTIVATIONS)}."
         )
     return ACTIVATIONS[choice]
+
+
+def _sizes(name: str, value: int | Sequence[int]) -> tuple[int, ...]:
+    return tuple(_size(name, v) for v in (value if isinstance(value, tuple | list) else (value,)))
 
 
 def _size(name: str, value: int) -> int:

@@ -226,3 +226,40 @@ def test_modules_are_the_functions() -> None:
     assert nn.BCELoss()(ag.Tensor(P), P).item() == F.binary_cross_entropy(ag.Tensor(P), P).item()
     assert nn.BCEWithLogitsLoss()(x, P).item() == F.binary_cross_entropy_with_logits(x, P).item()
     assert nn.CrossEntropyLoss(W).state_dict() == {}
+
+
+@pytest.mark.parametrize("shape", [(4, 6), (2, 3, 6)])
+def test_normalisations_against_their_formula(shape: tuple[int, ...]) -> None:
+    x = np.random.default_rng(0).normal(size=shape)
+    w, b = np.arange(1.0, 7.0), np.arange(6.0)
+    centred = x - x.mean(-1, keepdims=True)
+    want = centred / np.sqrt(x.var(-1, keepdims=True) + 1e-5)
+    np.testing.assert_allclose(F.layer_norm(ag.Tensor(x), (6,), ag.Tensor(w), ag.Tensor(b)).data, want * w + b, rtol=1e-12)
+    np.testing.assert_allclose(F.layer_norm(ag.Tensor(x), 6).data, want, rtol=1e-12)
+    want = x / np.sqrt((x * x).mean(-1, keepdims=True) + 0.5)
+    np.testing.assert_allclose(F.rms_norm(ag.Tensor(x), 6, ag.Tensor(w), 0.5).data, want * w, rtol=1e-12)
+    for layer in (
+        nn.LayerNorm(6, dtype=np.float64),
+        nn.RMSNorm([6], dtype=np.float64),
+        nn.LayerNorm(6, elementwise_affine=False),
+    ):
+        y = layer(ag.Tensor(x))
+        assert (
+            y.shape == shape
+            and y.dtype == np.float64
+            and len(list(layer.parameters())) == str(layer).count("affine=True") * (2 if isinstance(layer, nn.LayerNorm) else 1)
+        )
+
+
+def test_gelu_and_silu_against_their_formula() -> None:
+    from math import erf, exp, sqrt
+
+    x = np.linspace(-6, 6, 25)
+    np.testing.assert_allclose(F.gelu(ag.Tensor(x)).data, [v * (1 + erf(v / sqrt(2))) / 2 for v in x], rtol=1e-12, atol=1e-15)
+    np.testing.assert_allclose(F.silu(ag.Tensor(x)).data, [v / (1 + exp(-v)) for v in x], rtol=1e-12)
+    assert np.abs(F.gelu(ag.Tensor(x), "tanh").data - F.gelu(ag.Tensor(x)).data).max() < 5e-4
+    assert nn.GELU("tanh")(ag.Tensor(x)).shape == nn.SiLU()(ag.Tensor(x)).shape == x.shape
+    assert str(nn.GELU("tanh")) == "GELU(approximate='tanh')"
+    with pytest.raises(ArgumentError, match="approximate"):
+        F.gelu(ag.Tensor(x), "sigmoid")
+    ag.check_grads(lambda x: F.gelu(x) + F.gelu(x, "tanh") * F.silu(x) + F.layer_norm(x, x.shape), ag.Tensor(x))
