@@ -26,7 +26,9 @@ def arguments() -> argparse.Namespace:
         "bench.imports, bench.memory.",
     )
     parser.add_argument("--only", nargs="+", metavar="WORK", help="names of workloads, or beginnings of them")
-    parser.add_argument("--engines", nargs="+", default=list(ENGINES), choices=ENGINES)
+    parser.add_argument(
+        "--engines", nargs="+", default=list(ENGINES), choices=ENGINES, metavar="ENGINE", help=", ".join(ENGINES)
+    )
     parser.add_argument("--rounds", type=int, default=7)
     parser.add_argument("--budget", type=float, default=0.3, help="seconds that an engine's round takes (default 0.3)")
     parser.add_argument("--quick", action="store_true", help="3 rounds of 0.1 s, no costs: rough figures")
