@@ -190,6 +190,11 @@ def test_arguments_of_every_layout() -> None:
         for s in (2.0, 3.0):
             np.testing.assert_array_equal(f(x, s).data, X * s)
     assert variants(f) == 1
+    for x in (X.astype(">f8"), np.ma.getdata(X), X.view(type("Own", (np.ndarray,), {})), X.astype("<f8")):
+        np.testing.assert_array_equal(f(x, 2.0).data, X * 2)
+    assert variants(f) == 1
+    with pytest.raises(ag.errors.DTypeError, match="MaskedArray"):
+        f(np.ma.masked_array(X, X > 0), 2.0)
     np.testing.assert_array_equal(f(X, np.float64(2.0)).data, X * 2)
     np.testing.assert_array_equal(f(X, 2).data, X * 2)
     np.testing.assert_array_equal(f(X, True).data, X)

@@ -263,6 +263,17 @@ def test_what_an_optimizer_consists_of() -> None:
     np.testing.assert_allclose(*results, rtol=1e-12)
 
 
+def test_the_default_dtype() -> None:
+    f = ag.jit(lambda: ag.Tensor([1.0, 2.0]) * 2)
+    before = ag.get_default_dtype()
+    for dtype in (np.float32, np.float64, np.float32):
+        ag.set_default_dtype(dtype)
+        for _ in range(2):
+            assert f().dtype == dtype
+    ag.set_default_dtype(before)
+    assert variants(f) == 2
+
+
 def test_a_value_that_comes_back_finds_its_program() -> None:
     settings = {"how": "a", "other": 1.0}
     f = ag.jit(lambda x: x * 2 if settings["how"] == "a" else x * 3)

@@ -196,7 +196,11 @@ class _Arguments:
                 )
             a = a._data
             kind = numpy.ndarray
+        elif isinstance(a, numpy.ndarray) and not isinstance(a, numpy.ma.MaskedArray):
+            a, kind = numpy.asarray(a), numpy.ndarray
         if kind is numpy.ndarray:
+            if not a.dtype.isnative:
+                a = a.astype(a.dtype.newbyteorder("="))
             if not is_plain(a):
                 a = numpy.array(a, order="C")
             self.inputs.append(a)

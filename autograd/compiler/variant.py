@@ -11,6 +11,7 @@ from typing import Any
 
 import numpy
 
+from autograd import tensor
 from autograd.compiler import address
 from autograd.compiler.address import address_of, is_plain
 from autograd.compiler.capture import Program, Result, map_tree
@@ -122,6 +123,7 @@ class Variant:
                 conditions.append(slot(t, "_node", t._node, f"whether {kind} requires a gradient"))
         for holder, name in program.expected_none:
             conditions.append(Condition(f"{{0}}.{name} is None", (holder,), "whether a gradient is there"))
+        conditions.append(Condition("{0}._default is {1}", (tensor, tensor._default), "the default dtype"))
         conditions += survey.conditions
         conditions.append(Condition("({0}._chosen or 0) <= {1}", (threads, threads.get_num_threads()), "the number of threads"))
         inputs = {id(a) for a in self.arrays}
