@@ -42,6 +42,8 @@ def as_array(data: Any, dtype: Any = None) -> ndarray[Any, Any]:
     """What a user passed, as a new array of numbers; raises where values would be lost."""
     if isinstance(data, Tensor):
         data = data._data
+    if hasattr(data, "__traced__"):  # not computed yet, and never written: it need not be copied
+        return data if dtype is None else data.astype(dtype)  # type: ignore[no-any-return]
     if isinstance(data, numpy.ma.MaskedArray):
         raise DTypeError("a masked array would lose its mask. Fill it first: a.filled(value).")
     if isinstance(data, str | bytes | set | frozenset | dict | Iterator) or data is None or hasattr(data, "gi_frame"):

@@ -580,3 +580,17 @@ def test_methods_and_nested_functions() -> None:
     assert a.apply(np.float32([1.0])).item() == 2 and b.apply(np.float32([1.0])).item() == 3
     inner = ag.jit(lambda x: x + 1)
     assert ag.jit(lambda x: inner(x) * 2)(np.array(1.0)).item() == 4
+
+
+@pytest.mark.parametrize("make", [lambda x: x.detach().requires_grad_(), lambda x: ag.Tensor(x, requires_grad=True)])
+def test_a_leaf_made_inside_is_new_in_every_call(make: Any) -> None:
+    @ag.jit
+    def slope(x: Any) -> Any:
+        t = make(x)
+        ag.tanh(t * 2.0).sum().backward()
+        return t.grad
+
+    for k in range(3):
+        x = np.arange(3.0) + k
+        np.testing.assert_allclose(slope(x).numpy(), 2 / np.cosh(2 * x) ** 2, rtol=1e-12)
+    assert "1 program kept" in str(slope.explain())

@@ -71,6 +71,11 @@ class Result:
         self.number = number
 
 
+def _made_inside(holder: Any) -> bool:
+    """Whether a leaf was made while recording, such as ``x.detach().requires_grad_()``: every call makes one of its own."""
+    return isinstance(getattr(holder, "data", None), Traced)
+
+
 class Capture:
     """The mode in which a program is recorded."""
 
@@ -133,6 +138,8 @@ class Capture:
         if key in self._journal:
             return value
         if value is None:
+            if _made_inside(holder):
+                return None
             if (holder, name) not in self.program.expected_none:
                 self.program.expected_none.append((holder, name))
             return None
@@ -236,6 +243,8 @@ class Capture:
                 if self._current[key] is not state:
                     program.commits.append((state, self._current[key]))
             for holder, name, _ in self._journal.values():
+                if _made_inside(holder):
+                    continue  # nobody outside has it
                 program.attributes.append((holder, name, self._final(getattr(holder, name))))
         finally:
             mode.set(capture=None)
