@@ -20,7 +20,7 @@ from autograd.apply import record
 from autograd.errors import GraphError, UnsupportedError
 from autograd.modes import enable_grad, no_grad
 from autograd.rule import Op, Plan, np
-from autograd.tape import gradients, mode, pushforward
+from autograd.tape import fit, gradients, mode, pushforward
 from autograd.tensor import Tensor, wrap
 
 F = TypeVar("F", bound=Callable[..., Any])
@@ -302,8 +302,11 @@ class _Plan(Plan):
             if ahead is not None and g != 0 and numpy.isfinite(g):
                 return ahead if g == 1 else [a * g for a in ahead]
             del ahead
+            g = numpy.asarray(g)
+            if not any(g.strides):  # one number for all elements, as of a sum
+                g = g[(0,) * g.ndim][...]
             try:
-                return [t._data for t in _owned(self._compiled, (numpy.asarray(g), *saved))]
+                return [t._data for t in _owned(self._compiled, (g, *saved))]
             except (UnsupportedError, GraphError):
                 self._compiled = None
         return self._defined(g, saved)[1]
@@ -313,7 +316,8 @@ class _Plan(Plan):
         higher = isinstance(g, Tensor) and mode.capture is None
         with enable_grad(), self._fenced(saved, self.wanted) as tensors:
             y = self.op.define(tensors)  # type: ignore[attr-defined]
-            return y, gradients([y], [tensors[i] for i in self.wanted], [g], create_graph=higher)
+            seed = g if g is None or g.shape == y.shape else fit(g, y._node)
+            return y, gradients([y], [tensors[i] for i in self.wanted], [seed], create_graph=higher)
 
     def _push(self, k: int, t: Any, saved: tuple[Any, ...], node: Any) -> Any:
         i = self.wanted[k]
