@@ -289,6 +289,31 @@ def test_threads_have_memory_of_their_own() -> None:
     assert not wrong and variants(f) == 1
 
 
+def test_threads_that_record_steps_over_one_leaf() -> None:
+    w = ag.Tensor(np.ones(3), requires_grad=True)
+    wrong: list[Any] = []
+
+    def work(k: int) -> None:
+        @ag.jit
+        def norm(x: Any) -> Any:
+            with ag.enable_grad():
+                w.grad = None
+                (w * x * k).sum().backward()
+                return (w.grad * 1).sum()
+
+        for n in range(1, 4):
+            if norm(np.ones((n, 3))).item() != 3 * k * n:
+                wrong.append((k, n))
+
+    threads = [threading.Thread(target=work, args=(k,)) for k in range(1, 5)]
+    for t in threads:
+        t.start()
+    for t in threads:
+        t.join()
+    assert not wrong
+    assert isinstance(w.grad.data, np.ndarray)  # type: ignore[union-attr]
+
+
 # ---- interrupts
 
 
@@ -457,3 +482,47 @@ def test_falling_back_repeats_nothing() -> None:
     with pytest.warns(RuntimeWarning, match="uncompiled"):
         assert step() == 4
     assert count.value == 1 and step() == 8
+
+
+def test_what_has_no_compiled_form_is_called_in_between() -> None:
+    x = ag.Tensor(np.random.default_rng(0).normal(size=3000), requires_grad=True)
+
+    def step() -> Any:
+        x.grad = None
+        y = (ag.tanh(x)[ag.argsort(x * 2)] * np.arange(3000.0)).sum()
+        y.backward()
+        return y
+
+    expected, gradient = step().item(), x.grad.numpy().copy()
+    compiled = ag.jit(step)
+    for _ in range(2):
+        np.testing.assert_allclose(compiled().item(), expected)
+        np.testing.assert_allclose(x.grad.numpy(), gradient)
+    assert "1 call of Python" in str(compiled.explain())
+
+
+def test_an_error_in_between_leaves_everything_as_it_was(monkeypatch: pytest.MonkeyPatch) -> None:
+    x, w = ag.Tensor(np.arange(3000.0)), ag.Tensor(np.zeros(3000))
+    fail = False
+
+    def sort(a: Any, **settings: Any) -> Any:
+        if fail:
+            raise KeyboardInterrupt
+        return argsort(a, **settings)
+
+    argsort = np.argsort
+    monkeypatch.setattr(np, "argsort", sort)
+
+    @ag.jit
+    def step() -> None:
+        w.copy_(w + ag.argsort(-x))
+
+    step()
+    before = w.numpy().copy()
+    fail = True
+    with pytest.raises(KeyboardInterrupt):
+        step()
+    np.testing.assert_array_equal(w.numpy(), before)
+    fail = False
+    step()
+    np.testing.assert_array_equal(w.numpy(), 2 * before)

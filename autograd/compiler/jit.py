@@ -158,6 +158,10 @@ class Compiled:
         return Explanation(self._last, name, sum(map(len, self._variants.values())))
 
 
+_recording = threading.RLock()
+"""One recording at a time: while it lasts, gradients that it sets stand on leaves that another could reach too."""
+
+
 class _Arguments:
     """The arguments of a call: the arrays among them as inputs, all else as a key."""
 
@@ -226,7 +230,8 @@ class _Arguments:
 
     def record(self, function: Callable[..., Any]) -> Variant:
         """Record the function for such arguments, and compile it."""
-        program = Capture().record(function, tuple(self.static), self.named, self.weak)
+        with _recording:
+            program = Capture().record(function, tuple(self.static), self.named, self.weak)
         return Variant(program, function, self.signature, self.weak, mode.record)
 
 
