@@ -22,6 +22,7 @@ import subprocess
 import sys
 import tempfile
 import traceback
+import warnings
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
@@ -668,6 +669,7 @@ def main() -> int:
     parser.add_argument("--bits", action="store_true", help="print the hash of what each program leaves, as JSON")
     parser.add_argument("--show", action="store_true", help="print each program")
     given = parser.parse_args()
+    warnings.simplefilter("ignore", RuntimeWarning)  # NumPy's, of the lines that are dropped
     first = random.SystemRandom().randrange(10**9) if given.seed is None else given.seed
     if given.reload:
         return reload(first, given.count)
