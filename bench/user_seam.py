@@ -124,10 +124,8 @@ def ratio(sizes: tuple[int, ...], batch: int, rounds: int = 15) -> tuple[float, 
 def main() -> None:
     for sizes, batch in (((2, 16, 16, 1), 100), ((784, 128, 64, 10), 64)):
         mine, users, slower = ratio(sizes, batch)
-        print(
         times = f"ours {mine * 1e6:.1f} µs, a user's {users * 1e6:.1f} µs, × {slower:.2f}"
         print(f"{'-'.join(map(str, sizes))}, batch {batch}: {times}")
-        )
 
 
 if __name__ == "__main__":
