@@ -55,7 +55,7 @@ def tensors(arrays: dict[str, Any], dtype: Any, *, grad: bool = True) -> dict[st
 
 def close(got: Any, want: Any, dtype: Any, scale: float = 1.0) -> None:
     tolerance = scale * 200 * np.finfo(dtype).eps
-    np.testing.assert_allclose(got, want, rtol=tolerance, atol=tolerance * max(1e-3, np.abs(want).max()))
+    np.testing.assert_allclose(got, want, rtol=tolerance, atol=tolerance * max(1e-6, np.abs(want).max()))
 
 
 @pytest.mark.parametrize("dtype", [np.float32, np.float64])
@@ -89,7 +89,8 @@ def test_gradients(name: str, dtype: Any) -> None:
         row += [t.grad.data for t in leaves]
         row += gradients([y], leaves, [seed])  # the second time, and with another seed
         row += gradients([y], leaves, [2 * seed])
-        row += gradients([y.sum()], leaves) + gradients([(3 * y).sum()], leaves)  # a seed without memory of its own
+        if "norm" not in name and "softmax" not in name:  # of which a sum has no gradient but rounding
+            row += gradients([y.sum()], leaves) + gradients([(3 * y).sum()], leaves)  # a seed without memory of its own
         row += pushforward([y], leaves, [np.cos(t.data) for t in leaves])
         first = gradients([y], leaves, [seed], create_graph=True)
         row += [g.data for g in first]
