@@ -323,7 +323,7 @@ def argsort(x: Any, axis: Any = -1, kind: Any = "stable") -> Any:
     (k,) = _axes(axis, x.ndim)
     n = x.shape[k]
     if n > LONGEST:
-        raise unsupported(f"sorting more than {LONGEST} elements")
+        return eager("argsort", numpy.argsort, (x,), {"axis": k, "kind": kind})
     x = moveaxis(x, k, -1)
     here, there = expand_dims(x, -1), expand_dims(x, -2)
     number = constant(numpy.arange(n))
@@ -427,15 +427,44 @@ def einsum(subscripts: str, *xs: Any) -> Any:
     return y if len(letters) == len(out) else np.sum(y, axis=tuple(range(len(out), len(letters))))
 
 
-def _absent(name: str, function: Any) -> Callable[..., Any]:
-    """A function that has no compiled form: it says so when it meets an instruction."""
+def eager(name: str, function: Callable[..., Any], arguments: tuple[Any, ...], settings: dict[str, Any]) -> Traced:
+    """A call of a NumPy function in the middle of a program, for what has no compiled form.
 
-    def refuse(*arguments: Any, **settings: Any) -> Any:
+    Its result must be one array whose shape does not depend on values: it is tried on two sets of arrays.
+    """
+    inputs = tuple(a for a in arguments if isinstance(a, Traced))
+
+    def call(*arrays: Any) -> Any:
+        given = iter(arrays)
+        return function(*(next(given) if isinstance(a, Traced) else a for a in arguments), **settings)
+
+    try:
+        with numpy.errstate(all="ignore"):
+            made = [call(*(fill(x) for x in inputs)) for fill in (_ones, _counted)]
+    except Exception as error:
+        raise unsupported(f"{name} ({error})") from error
+    if not all(isinstance(y, ndarray | numpy.generic) for y in made) or made[0].shape != made[1].shape:
+        raise unsupported(f"{name}, whose result has no shape that is known before the values are,")
+    return Traced("call", inputs, made[0].shape, made[0].dtype, name=name, call=call)
+
+
+def _ones(x: Traced) -> Any:
+    return numpy.ones(x.shape, x.dtype)
+
+
+def _counted(x: Traced) -> Any:
+    return numpy.arange(x.size).reshape(x.shape).astype(x.dtype)
+
+
+def _absent(name: str, function: Any) -> Callable[..., Any]:
+    """A function that has no compiled form: it is called as it is where it meets an instruction."""
+
+    def call(*arguments: Any, **settings: Any) -> Any:
         if any(isinstance(a, Traced) for a in arguments):
-            raise unsupported(name)
+            return eager(name, function, arguments, settings)
         return function(*arguments, **settings)
 
-    return refuse
+    return call
 
 
 for _name, _thing in list(vars(np).items()):

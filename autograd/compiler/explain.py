@@ -61,7 +61,7 @@ class Explanation:
         self.kernels = _kernels(lowered)
         self.arena: int = lowered.arena
         self.seconds: float = variant.seconds
-        self.segments = 0  # of eager code: a program that needs one is not compiled
+        self.segments = len(lowered.calls)
         self.recorded = len(lowered.instructions)
         self.inputs = len(program.arguments)
         self.states, self.writes = len(program.states), len(program.commits)

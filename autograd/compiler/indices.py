@@ -8,7 +8,7 @@ from autograd.compiler.trace import REDUCTIONS, Traced
 
 __all__ = ["MADE_WHOLE", "MOVES", "below", "index_below", "index_of", "long_axes", "position", "same_but_ones", "turns"]
 
-MADE_WHOLE = ("matmul", "scatter", *REDUCTIONS)  # what is not computed one element at a time
+MADE_WHOLE = ("matmul", "scatter", "call", *REDUCTIONS)  # what is not computed one element at a time
 MOVES = ("broadcast", "reshape", "transpose", "gather")
 
 

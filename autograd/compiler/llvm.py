@@ -74,6 +74,15 @@ class Maker(Expressions):
         name, b = s.value.func.id, self.builder
         if name == "dot":
             self.product(s.value)
+        elif name == "python":  # a call of what has no compiled form; where it fails, the program ends
+            number = self.ir.IntType(64)
+            kind = self.ir.FunctionType(self.ir.IntType(32), [number.as_pointer(), number])
+            failed = b.call(self.routine("python", kind), [self.table, self.value(s.value.args[0])[0]])
+            stop, on = b.function.append_basic_block(), b.function.append_basic_block()
+            b.cbranch(b.icmp_signed("!=", failed, self.ir.IntType(32)(0)), stop, on)
+            b.position_at_end(stop)
+            b.ret_void()
+            b.position_at_end(on)
         elif name == "clock":  # clock(ticks[k]): the processor's counter, for measuring steps
             place = s.value.args[0]
             counter = self.module.declare_intrinsic("llvm.readcyclecounter", [], self.ir.FunctionType(self.ir.IntType(64), []))

@@ -8,11 +8,11 @@ small part of Python over parameters whose dtypes and shapes it states; two kern
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from typing import Any
 
-__all__ = ["Buffer", "Fill", "Let", "Load", "Loop", "Nest", "Plain", "Product", "Store", "kernels", "kind", "threaded"]
+__all__ = ["Buffer", "Call", "Fill", "Let", "Load", "Loop", "Nest", "Plain", "Product", "Store", "kernels", "kind", "threaded"]
 
 MANY, LONG, SCALARS = 64, 96, 256
 """Loops that one kernel takes up; statements that a loop does, and that there are outside of loops."""
@@ -311,7 +311,37 @@ class Product:
         return 2 * self.work
 
 
-Step = Nest | Plain | Product
+@dataclass(eq=False)
+class Call:
+    """``out = function(arrays)`` in Python, for what has no compiled form."""
+
+    number: int
+    function: Callable[..., Any]
+    read: list[str]
+    out: str
+    sources: list[str]
+    shared = False
+
+    def buffers(self) -> list[str]:
+        """The arrays that it takes from outside."""
+        return list(dict.fromkeys([*self.read, self.out]))
+
+    touched = buffers
+
+    def written(self) -> list[str]:
+        """The one that it writes."""
+        return [self.out]
+
+    def line(self) -> str:
+        """The call; what it is of, the program's caller knows."""
+        return f"python({self.number})"
+
+    def flops(self) -> int:
+        """Not known."""
+        return 0
+
+
+Step = Nest | Plain | Product | Call
 
 
 def kernels(steps: list[Step], arrays: dict[str, Buffer]) -> tuple[list[str], list[tuple[Step, str]]]:
@@ -320,7 +350,7 @@ def kernels(steps: list[Step], arrays: dict[str, Buffer]) -> tuple[list[str], li
     text: list[str] = []
     calls: list[tuple[Step, str]] = []
     for step in steps:
-        if isinstance(step, Product):
+        if isinstance(step, Product | Call):
             calls.append((step, step.line()))
             continue
         used = step.buffers()

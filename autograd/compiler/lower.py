@@ -15,7 +15,22 @@ import numpy
 
 from autograd.compiler.capture import Program
 from autograd.compiler.indices import MADE_WHOLE, MOVES, below, index_below, index_of, long_axes, position, same_but_ones, turns
-from autograd.compiler.loops import Buffer, Fill, Let, Load, Loop, Nest, Plain, Product, Step, Store, kernels, kind, threaded
+from autograd.compiler.loops import (
+    Buffer,
+    Call,
+    Fill,
+    Let,
+    Load,
+    Loop,
+    Nest,
+    Plain,
+    Product,
+    Step,
+    Store,
+    kernels,
+    kind,
+    threaded,
+)
 from autograd.compiler.plan import plan
 from autograd.compiler.products import small_product, written_out
 from autograd.compiler.simplify import order, roots, simplify
@@ -85,7 +100,8 @@ class Lowered:
         self._commit()
         self._copy_outputs()
         tidy(self.steps, self.buffers)
-        self.threads = threads if split(self.steps, self.buffers, threads) else 1
+        self.calls = [step for step in self.steps if isinstance(step, Call)]
+        self.threads = threads if not self.calls and split(self.steps, self.buffers, threads) else 1
         self.phases = phases(self.steps, self.threads > 1)
         self.arena = plan(self.steps, self.phases, self.buffers)
         self.largest_product = max((s.work for s in self.steps if isinstance(s, Product)), default=0)
@@ -141,6 +157,8 @@ class Lowered:
         consumers = self.consumers.get(x.tick, [])
         if any(y.function == "gather" and y.inputs[0] is x for y in consumers):
             return True
+        if any(y.function == "call" for y in consumers):
+            return True
         if any(y.function == "matmul" for y in consumers):
             return not (turns(x) and self._resides(x.inputs[0]))
         if any(y.function == "reshape" and not same_but_ones(x, y) for y in consumers):
@@ -165,7 +183,13 @@ class Lowered:
     # ---- steps ------------------------------------------------------------------------------------------------------
 
     def _step(self, x: Traced, name: str) -> None:
-        if x.function == "matmul":
+        if x.function == "call":
+            number = sum(isinstance(step, Call) for step in self.steps)
+            read = [self.name_of[i.tick] for i in x.inputs]
+            call = Call(number, x.settings["call"], read, name, [x.settings["name"]])
+            self._put(call, len(self.steps))
+            self.made[x.tick] = Made(call)
+        elif x.function == "matmul":
             product = self._product(x, name)
             self._put(product, len(self.steps))
             self.made[x.tick] = Made(product)

@@ -45,7 +45,8 @@ def _blas(name: str) -> int:
 class Code:
     """A compiled program: `run` takes the address of a table of addresses."""
 
-    def __init__(self, engine: Any, routines: list[int], assembly: Callable[[], str], threads: int):
+    def __init__(self, engine: Any, routines: list[int], assembly: Callable[[], str], threads: int, python: int | None = None):
+        self.python = python  # which of the routines is the one that calls back into Python
         self._engine, self.routines, self.assembly = engine, routines, assembly
         together, alone = (engine.get_function_address(name) for name in ("program", "alone"))
         if not (together and alone):
@@ -136,7 +137,8 @@ def _loaded(description: dict[str, Any], code: bytes, machine: Any, assembly: Ca
     engine.add_object_file(llvm.ObjectFileRef.from_data(code))
     engine.finalize_object()
     routines = [_routine(name) for name in description["routines"]] + [0] * description["rows"]
-    return Code(engine, routines, assembly, threads)
+    python = description["routines"].index("python") if "python" in description["routines"] else None
+    return Code(engine, routines, assembly, threads, python)
 
 
 @cache
@@ -146,6 +148,8 @@ def _routine(name: str) -> int:
     BLAS is looked for in the library that SciPy's wheels carry, since importing scipy.linalg takes longer than all else
     that a program from disk needs; where there is none, SciPy is asked.
     """
+    if name == "python":  # each program has its own
+        return 0
     if name == "barrier":
         from autograd.kernels.pool import pool
 

@@ -71,6 +71,12 @@ class Variant:
         small = self.code.routines and lowered.largest_product < threads.SMALL and lowered.threads == 1
         self._alone = threads.single("scipy") if small else None
         self._execute: Callable[[int], Any] = self._execute_alone if self._alone is not None else self.code.run
+        if self.code.python is not None:
+            from autograd.compiler.callback import Callback
+
+            callback, execute = Callback(lowered.calls, lowered.table()), self._execute
+            self.code.routines[self.code.python] = callback.address
+            self._execute = lambda table: callback.run(execute, table)
         self.seconds = time.perf_counter() - started
 
     def _execute_alone(self, table: int) -> None:
