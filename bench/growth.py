@@ -6,19 +6,21 @@ from __future__ import annotations
 import argparse
 import json
 import sys
-from dataclasses import dataclass, field
+from collections.abc import Iterator
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
-from bench.compare import Options, Team, compare
+from bench.compare import Options, Row, Team, compare
 from bench.peers import EAGER, JIT, interpreters
 from bench.picture import COLOURS, FAINT, LABELS
 from bench.targets import duration
-from bench.workloads import chain
+from bench.workloads import Workload, chain
 
 ENGINES = [EAGER, JIT, "numpy", "torch", "jax", "pytensor", "hips", "mygrad"]
 OPS = [10**k for k in range(3, 7)]
 SIZES = [10**k for k in range(2, 9)]
 ELEMENT_OPS = 4
+HUGE = 10**8
 LONGEST = 20.0  # seconds of a step, above which larger sizes are left out
 
 
@@ -30,13 +32,28 @@ class Curve:
     axis: str
     points: dict[str, dict[int, float]] = field(default_factory=dict)
     ends: dict[str, str] = field(default_factory=dict)
+    threads: dict[str, int] = field(default_factory=dict)  # of the last point
+
+
+def alone(work: Workload, team: Team, engines: list[str], curve: Curve) -> Iterator[Row]:
+    """Rows of one engine after the other, each with the threads that were best before: together they would need too much
+    memory. Their numbers were checked at smaller sizes."""
+    team.close()
+    for engine in engines:
+        single = Team([engine], replace(team.options, threads=curve.threads.get(engine, 1)))
+        try:
+            yield from compare(work, single, [engine])
+        finally:
+            single.close()
 
 
 def measure(curve: Curve, sizes: list[int], by_ops: bool, team: Team) -> None:
     left = [engine for engine in ENGINES if engine in team.python]
+    threads = curve.threads
     for size in sizes:
         work = chain(1, size) if by_ops else chain(size, ELEMENT_OPS)
-        for row in compare(work, team, left):
+        for row in compare(work, team, left) if size < HUGE else alone(work, team, list(left), curve):
+            threads[row.engine] = row.threads
             if not row.rounds:
                 curve.ends[row.engine] = f"{size:,}: {row.why}"
                 left.remove(row.engine)
