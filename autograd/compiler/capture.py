@@ -73,7 +73,7 @@ class Result:
 
 def _made_inside(holder: Any) -> bool:
     """Whether a leaf was made while recording, such as ``x.detach().requires_grad_()``: every call makes one of its own."""
-    return isinstance(getattr(holder, "data", None), Traced)
+    return isinstance(holder._data if isinstance(holder, Tensor) else getattr(holder, "data", None), Traced)
 
 
 class Capture:
