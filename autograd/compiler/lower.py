@@ -41,6 +41,7 @@ from autograd.compiler.trace import REDUCTIONS, Traced
 __all__ = ["Lowered", "lower"]
 
 CHEAP = ("equal", "not_equal", "less", "less_equal", "greater", "greater_equal", "add", "subtract", "multiply", "negative")
+BY_NAME = ("gather", "matmul", "reshape", "call")  # what reads its input as an array, not element by element
 HEAVY = 128  # instructions of an expression that is not broken up
 LIGHT, LONG = 1 << 16, 2000  # a nest of so few elements moves to the front, in a program of so few steps
 
@@ -126,7 +127,8 @@ class Lowered:
     def _allocate(self, x: Traced) -> str:
         slot = self.slots.get(x.tick)
         for y in self.consumers.get(x.tick, []):
-            if slot is None and y.function == "reshape" and y.tick in self.slots and y.tick not in self.whole:
+            by_name = any(z.function in BY_NAME for z in self.consumers.get(y.tick, []))
+            if slot is None and y.function == "reshape" and y.tick in self.slots and y.tick not in self.whole and not by_name:
                 slot = self.slots[y.tick]  # a result that is this array in another shape
                 self.whole.add(y.tick)
         if slot is not None:
@@ -157,12 +159,10 @@ class Lowered:
         consumers = self.consumers.get(x.tick, [])
         if any(y.function == "gather" and y.inputs[0] is x for y in consumers):
             return True
-        if any(y.function == "call" for y in consumers):
+        if any(y.function == "call" or y.function == "reshape" and not same_but_ones(x, y) for y in consumers):
             return True
         if any(y.function == "matmul" for y in consumers):
             return not (turns(x) and self._resides(x.inputs[0]))
-        if any(y.function == "reshape" and not same_but_ones(x, y) for y in consumers):
-            return True
         if x.function in ("broadcast", "reshape", "transpose", "cast", "count"):
             return False
         if any(y.size > x.size for y in consumers):
