@@ -14,7 +14,7 @@ from typing import Any
 
 from autograd import apply as _apply
 from autograd import errors, ops, tape
-from autograd.accelerate import CompiledPass, accelerated
+from autograd.accelerate import CompiledPass, accelerated, can_compile
 from autograd.check import check_grads
 from autograd.kernels.threads import get_num_threads, set_num_threads
 from autograd.memory import keep_freed_memory as _keep_freed_memory
@@ -29,9 +29,10 @@ _functions = _apply.public()
 globals().update(_functions)
 
 __all__ = [
-    "CompiledPass", "Generator", "State", "Tensor", "Value", "accelerated", "anomaly_mode", "check_grads",
-    "default_generator", "enable_grad", "errors", "from_numpy", "get_default_dtype", "get_num_threads", "is_grad_enabled", "is_recording", "jit",
-    "manual_seed", "no_grad", "ops", "overwrite", "set_default_dtype", "set_num_threads", "tape", *_functions,
+    "CompiledPass", "Generator", "State", "Tensor", "Value", "accelerated", "anomaly_mode", "can_compile",
+    "check_grads", "default_generator", "enable_grad", "errors", "from_numpy", "get_default_dtype", "get_num_threads",
+    "is_grad_enabled", "is_recording", "jit", "manual_seed", "no_grad", "ops",
+    "overwrite", "set_default_dtype", "set_num_threads", "tape", *_functions,
 ]  # fmt: skip
 
 

@@ -25,13 +25,20 @@ from autograd.tensor import Tensor, wrap
 
 F = TypeVar("F", bound=Callable[..., Any])
 
-__all__ = ["CompiledPass", "accelerated"]
+__all__ = ["CompiledPass", "accelerated", "can_compile"]
 
 LONG = 1 << 15
 """Elements of the first array from which a function of `accelerated` runs compiled."""
 
 KINDS = 16
 """Signatures (shapes, dtypes, settings) for which one such function is compiled; for others it runs as it is."""
+
+
+def can_compile() -> bool:
+    """Whether there is a compiler (llvmlite, which comes with Numba) and it is not switched off (NUMBA_DISABLE_JIT=1)."""
+    from autograd.compiler.jit import usable
+
+    return usable()
 
 
 class CompiledPass:
@@ -74,9 +81,9 @@ class CompiledPass:
         if self._plain or mode.capture is not None or mode.anomaly:
             self.function()
             return
-        from autograd.compiler.jit import Compiled, usable
+        from autograd.compiler.jit import Compiled
 
-        if not usable():
+        if not can_compile():
             self.function()
             return
         if self._compiled is None:
@@ -192,9 +199,7 @@ class _Composed:
 
     def _first(self, key: Any, names: list[str], operands: list[Any], settings: dict[str, Any], data: list[Any]) -> Any:
         """A call with a new signature: compile, unless there are many, or the definition has no compiled form."""
-        from autograd.compiler.jit import usable
-
-        if len(self.kinds) >= KINDS or not usable():
+        if len(self.kinds) >= KINDS or not can_compile():
             return _ABSENT
         kind = _Kind(self.function, tuple(names), settings)
         try:

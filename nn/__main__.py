@@ -139,7 +139,8 @@ def _train(options: argparse.Namespace, table: Table, config: Config, model: Any
     _say(f"{table.name}: {len(x):,} samples to learn from" + (f", {len(watched):,} to watch" if validation else "")
          + f", {len(table.features) - len(rest):,} held out")  # fmt: skip
     _say(f"network: {sizes}, {config.activation}, {sum(p.size for p in model.parameters()):,} parameters; {options.optimizer}")
-    trainer = Trainer(model, config.loss(), optimizer, config.metrics())
+    trainer = Trainer(model, config.loss(), optimizer, config.metrics(), jit=False if options.no_jit else None)
+    _say(f"steps run {trainer.how}")
     schedule = _schedule(optimizer, options.epochs)
 
     def after_epoch(_: Trainer, row: dict[str, float]) -> None:

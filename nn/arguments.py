@@ -148,6 +148,7 @@ def parser(train: Callable[[Any], int], predict: Callable[[Any], int]) -> argpar
         help="the share of the training samples that is only watched, for the curves; 0 for none (0.1)",
     )
     t.add_argument("--run-dir", metavar="FOLDER", help="where to write; new or empty (runs/DATA-1, -2, ...)")
+    t.add_argument("--no-jit", action="store_true", help="take the steps uncompiled")
     t.add_argument("--quiet", action="store_true", help="no progress bar")
     p = commands.add_parser("predict", help="predict with a trained network", formatter_class=raw, allow_abbrev=False,
                             description="Predict with a trained network: for the rows of a CSV file, for one sample of "

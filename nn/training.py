@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import signal
 import threading
+import warnings
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from time import perf_counter
@@ -13,7 +14,8 @@ from typing import Any
 import numpy as np
 
 import autograd as ag
-from autograd.errors import ArgumentError, DTypeError
+from autograd.errors import ArgumentError, DTypeError, GraphError, UnsupportedError
+from nn.compiled import CompiledStep, modes_kept, take_step, why_not
 from nn.history import History
 from nn.module import Module
 from nn.progress import bar
@@ -33,6 +35,10 @@ class Trainer:
         loss: a function of (output, target), such as `nn.CrossEntropyLoss()`, whose result is a scalar.
         optimizer: anything with ``zero_grad()`` and ``step()``, made for the model's parameters.
         metrics: functions of (outputs, targets) as arrays, by name, computed over each whole epoch.
+        jit: whether steps run compiled by `autograd.jit`. None: where model, loss and optimizer are the library's own, without
+            hooks; True: also where they are the caller's, whose Python then runs when a step is recorded, not at each step;
+            False: never. `how` says what happens. Where a step has no compiled form, steps run as they are, after one
+            RuntimeWarning that says why.
 
     >>> import optim
     >>> from nn import DataLoader, Linear, MSELoss
@@ -45,7 +51,7 @@ class Trainer:
     """
 
     def __init__(self, model: Module, loss: Callable[[Any, Any], Any], optimizer: Any,
-                 metrics: Mapping[str, Metric] | None = None):  # fmt: skip
+                 metrics: Mapping[str, Metric] | None = None, *, jit: bool | None = None):  # fmt: skip
         if not isinstance(model, Module):
             raise DTypeError(f"Trainer takes a Module as its model, got {type(model).__name__}.")
         if not callable(loss):
@@ -56,15 +62,38 @@ class Trainer:
         self.metrics = dict(metrics or {})
         self.history = History()
         self.steps = 0
+        self.jit = jit
+        self._compiled: CompiledStep | None = None
+        self._refused: str | None = None
+
+    @property
+    def how(self) -> str:
+        """How steps run: "compiled", or "uncompiled: " and why.
+
+        >>> from nn import Linear, MSELoss
+        >>> import optim
+        >>> model = Linear(1, 1)
+        >>> Trainer(model, MSELoss(), optim.SGD(model.parameters()), jit=False).how
+        'uncompiled: jit=False'
+        """
+        reason = self._refused if self.jit is not False else "jit=False"
+        reason = reason or why_not(self.model, self.loss, self.optimizer, self.jit is True)
+        return f"uncompiled: {reason}" if reason else "compiled"
 
     def step(self, x: Any, target: Any) -> tuple[Any, Any]:
-        """One step on one batch: forward, backward, update. Returns the loss and the output."""
-        output = self.model(x)
-        loss = self.loss(output, target)
-        self.optimizer.zero_grad()
-        loss.backward()
-        self.optimizer.step()
-        return loss, output
+        """One step on one batch: forward, backward, update. Returns the loss and the output, without a graph if compiled."""
+        if self.how != "compiled":
+            return take_step(self.model, self.loss, self.optimizer, x, target)
+        compiled = self._compiled
+        if compiled is None or not compiled.belongs(self.model, self.loss, self.optimizer):
+            compiled = self._compiled = CompiledStep(self.model, self.loss, self.optimizer)
+        try:
+            return compiled(x, target)
+        except (UnsupportedError, GraphError) as error:
+            answer = take_step(self.model, self.loss, self.optimizer, x, target)  # raises if the fault is not the compiler's
+            self._refused = str(error)
+            warnings.warn(f"training steps run uncompiled: {error}", RuntimeWarning, stacklevel=2)
+            return answer
 
     def fit(self, train: Iterable[Any], validation: Iterable[Any] | None = None, epochs: int = 10,
             callbacks: Sequence[Callback] = (), progress: bool = True) -> History:  # fmt: skip
@@ -90,7 +119,7 @@ class Trainer:
                 )
         self.history.interrupted = False
         done = int(self.history.rows[-1]["epoch"]) if self.history.rows else 0
-        with _modes_kept(self.model), _interrupt_deferred() as interrupted, bar(epochs, progress) as show:
+        with modes_kept(self.model), _interrupt_deferred() as interrupted, bar(epochs, progress) as show:
             for epoch in range(done + 1, done + epochs + 1):
                 start = perf_counter()
                 self.model.train()
@@ -127,16 +156,16 @@ class Trainer:
 
 def fit(model: Module, loss: Callable[[Any, Any], Any], optimizer: Any, train: Iterable[Any],
         validation: Iterable[Any] | None = None, epochs: int = 10, metrics: Mapping[str, Metric] | None = None,
-        callbacks: Sequence[Callback] = (), progress: bool = True) -> History:  # fmt: skip
-    """Train a model in one call: ``Trainer(model, loss, optimizer, metrics).fit(train, …)``."""
-    return Trainer(model, loss, optimizer, metrics).fit(train, validation, epochs, callbacks, progress)
+        callbacks: Sequence[Callback] = (), progress: bool = True, jit: bool | None = None) -> History:  # fmt: skip
+    """Train a model in one call: ``Trainer(model, loss, optimizer, metrics, jit=jit).fit(train, …)``."""
+    return Trainer(model, loss, optimizer, metrics, jit=jit).fit(train, validation, epochs, callbacks, progress)
 
 
 def evaluate(model: Module, loss: Callable[[Any, Any], Any], data: Iterable[Any],
              metrics: Mapping[str, Metric] | None = None) -> dict[str, float]:  # fmt: skip
     """The mean loss and the metrics over all batches, in evaluation mode, without recording. Changes nothing."""
     meter = _Meter(dict(metrics or {}))
-    with _modes_kept(model), ag.no_grad():
+    with modes_kept(model), ag.no_grad():
         model.eval()
         for batch in data:
             x, target = _pair(batch)
@@ -153,7 +182,7 @@ def predict(model: Module, x: Any, batch_size: int = 1024) -> Array:
     (5, 2)
     """
     x = x if isinstance(x, ag.Tensor) else ag.Tensor(x)
-    with _modes_kept(model), ag.no_grad():
+    with modes_kept(model), ag.no_grad():
         model.eval()
         parts = [model(x[k : k + batch_size]).data for k in range(0, max(len(x), 1), batch_size)]
     return np.concatenate(parts)
@@ -196,16 +225,6 @@ def _pair(batch: Any) -> tuple[Any, Any]:
 def _rate(optimizer: Any) -> float | None:
     groups = getattr(optimizer, "param_groups", None)
     return float(groups[0]["lr"]) if groups and "lr" in groups[0] else None
-
-
-@contextmanager
-def _modes_kept(model: Module) -> Iterator[None]:
-    modes = [(module, module.training) for module in model.modules()]
-    try:
-        yield
-    finally:
-        for module, mode in modes:
-            object.__setattr__(module, "training", mode)
 
 
 @contextmanager

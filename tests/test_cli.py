@@ -264,3 +264,17 @@ def test_interrupted() -> None:
     assert process.returncode == 130 and b"interrupted: " in out and b"held-out accuracy" in out, (out, err)
     assert {"model.safetensors", "history.csv"} <= set(os.listdir("r"))
     Run.load("r")
+
+
+def test_steps_run_compiled_and_say_so(capsys: pytest.CaptureFixture[str]) -> None:
+    """Compiled unless there is no compiler or it is not wanted; the same seed gives the same weights each time."""
+    import autograd as ag
+
+    said, weights = [], []
+    for k, extra in enumerate(([], [], ["--no-jit"])):
+        assert run("train", "digits", *FAST, *extra, "--run-dir", f"run{k}") == 0
+        said.append(re.findall(r"^steps run (.*)$", capsys.readouterr().out, re.M))
+        weights.append(Path(f"run{k}", "model.safetensors").read_bytes())
+    usual = ["compiled" if ag.can_compile() else "uncompiled: there is no usable LLVM"]
+    assert said == [usual, usual, ["uncompiled: jit=False"]]
+    assert weights[0] == weights[1]

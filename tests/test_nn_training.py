@@ -26,6 +26,8 @@ rng = np.random.default_rng(0)
 X = rng.normal(size=(60, 2)).astype(np.float32)
 Y = (X[:, 0] > X[:, 1]).astype(np.int64)
 
+compiler = pytest.mark.skipif(not ag.can_compile(), reason="no LLVM")
+
 
 def parts(seed: int = 0, **settings: Any) -> tuple[nn.Trainer, nn.DataLoader]:
     generator = ag.Generator(seed)
@@ -103,6 +105,7 @@ def test_an_exception_leaves_modes_weights_and_handler() -> None:
 @pytest.mark.skipif(signal.getsignal(signal.SIGINT) is not signal.default_int_handler, reason="SIGINT is taken")
 def test_interrupt_ends_after_the_step_under_way() -> None:
     reference, loader = parts()
+    reference.jit = False  # as below, where the loss is not the library's own
     states = []
     for x, y in loader:
         reference.step(x, y)
@@ -320,3 +323,67 @@ def test_numpy_error_state_changes_nothing() -> None:
     with np.errstate(all="raise"):
         other.fit(loader, epochs=2, progress=False)
     assert weights(trainer).tobytes() == weights(other).tobytes()
+
+
+def test_compiled_and_uncompiled_steps_agree() -> None:
+    """Sixty samples by sixteen: the last batch is smaller, and a program of its own."""
+    runs = {}
+    for jit in (None, False):
+        trainer, loader = parts(seed=2)
+        trainer.jit = jit
+        history = trainer.fit(loader, nn.DataLoader((X, Y), 60), epochs=4, progress=False)
+        runs[jit] = (history["loss"], history["val_accuracy"], weights(trainer))
+    for a, b in zip(*runs.values(), strict=True):
+        np.testing.assert_allclose(a, b, rtol=1e-4, atol=1e-6)
+
+
+@compiler
+def test_how_steps_run() -> None:
+    trainer, loader = parts()
+    assert trainer.how == "compiled"
+    trainer.fit(loader, epochs=2, progress=False)
+    assert trainer._compiled is not None
+    trainer.jit = False
+    assert trainer.how == "uncompiled: jit=False"
+    trainer.jit = None
+    hook = trainer.model[0].register_forward_hook(lambda module, inputs, output: None)
+    assert "Linear has hooks" in trainer.how
+    hook.remove()
+    inner = trainer.loss
+    trainer.loss = lambda output, target: inner(output, target)
+    assert "not the library's own" in trainer.how
+    trainer.jit = True
+    assert trainer.how == "compiled"
+    before = weights(trainer)
+    trainer.fit(loader, epochs=1, progress=False)
+    assert (weights(trainer) != before).any()
+
+
+@compiler
+def test_what_has_no_compiled_form_is_said_once() -> None:
+    trainer, loader = parts()
+    inner = trainer.loss
+
+    def loss(output: Any, target: Any) -> Any:
+        return inner(output, target) * (2.0 if output.data.sum() > 1e9 else 1.0)
+
+    trainer.loss, trainer.jit = loss, True
+    with pytest.warns(RuntimeWarning, match="run uncompiled") as said:
+        trainer.fit(loader, epochs=2, progress=False)
+    assert len(said) == 1 and trainer.how.startswith("uncompiled: ") and trainer.steps == 8
+
+
+@compiler
+def test_a_wrong_target_leaves_the_weights_alone() -> None:
+    """What the loss checks by value is checked before a compiled step, too."""
+    trainer, loader = parts()
+    trainer.fit(loader, epochs=1, progress=False)
+    before = weights(trainer)
+    with pytest.raises(IndexError, match="is not a class"):
+        trainer.fit(nn.DataLoader((X, Y + 5), 16), epochs=1, progress=False)
+    np.testing.assert_array_equal(weights(trainer), before)
+    model = nn.Linear(2, 1)
+    trainer = nn.Trainer(model, nn.BCEWithLogitsLoss(), optim.SGD(model.parameters(), lr=0.1))
+    with pytest.raises(ArgumentError, match="outside"):
+        trainer.fit([(X, 2 + Y[:, None].astype(np.float32))], epochs=1, progress=False)
+    assert trainer.how == "compiled"
