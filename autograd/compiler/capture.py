@@ -180,7 +180,7 @@ class Capture:
                 "writing into an argument has no compiled form: return the new value, or reach the tensor from outside "
                 f"instead of passing it. ({user_line()})"
             )
-        if path or computed and target._data.function in ("reshape", "transpose", "gather"):
+        if path or computed and target._data.function in ("reshape", "transpose", "slice", "gather"):
             raise UnsupportedError(f"writing through a view has no compiled form yet: write x[i] = v. ({user_line()})")
         old = self.lift(target, target._data)
         value = source if isinstance(source, Traced) else trace.constant(source)

@@ -100,8 +100,38 @@ def getitem(x: Any, index: Any) -> Any:
         if not has_traced(index):
             return x[index]
         x = constant(x)
+    if is_basic(index):
+        return sliced(x, index)
     places = positions(x.shape, index)
     return found(gather(x, places), places)
+
+
+def is_basic(index: Any) -> bool:
+    """Whether an index is made of integers and slices, which leave elements in order."""
+    parts = index if isinstance(index, tuple) else (index,)
+    return all(isinstance(p, int | numpy.integer | slice) and not isinstance(p, bool) or p is None or p is ... for p in parts)
+
+
+def sliced(x: Any, index: Any) -> Any:
+    """x at a basic index."""
+    parts = [p for p in (index if isinstance(index, tuple) else (index,)) if p is not None]
+    shape = numpy.lib.stride_tricks.as_strided(numpy.empty(1, bool), x.shape, (0,) * x.ndim)[index].shape  # as NumPy has it
+    if ... in parts:
+        at = parts.index(...)
+        parts[at : at + 1] = [slice(None)] * (x.ndim - len(parts) + 1)
+    parts += [slice(None)] * (x.ndim - len(parts))
+    starts, steps, lengths = [], [], []
+    for p, n in zip(parts, x.shape, strict=True):
+        first, stop, step = p.indices(n) if isinstance(p, slice) else (int(p) % n, int(p) % n + 1, 1)
+        starts.append(first)
+        steps.append(step)
+        lengths.append(len(range(first, stop, step)))
+    if 0 in lengths:
+        return reshape(constant(numpy.empty(0, x.dtype)), shape)
+    y = x if tuple(lengths) == x.shape and all(s == 1 for s in steps) else Traced(
+        "slice", (x,), tuple(lengths), x.dtype, starts=tuple(starts), steps=tuple(steps)
+    )  # fmt: skip
+    return reshape(y, shape)
 
 
 def scatter_add(g: Any, index: Any, shape: tuple[int, ...]) -> Any:

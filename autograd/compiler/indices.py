@@ -9,7 +9,7 @@ from autograd.compiler.trace import REDUCTIONS, Traced
 __all__ = ["MADE_WHOLE", "MOVES", "below", "index_below", "index_of", "long_axes", "position", "same_but_ones", "turns"]
 
 MADE_WHOLE = ("matmul", "scatter", "call", *REDUCTIONS)  # what is not computed one element at a time
-MOVES = ("broadcast", "reshape", "transpose", "gather")
+MOVES = ("broadcast", "reshape", "transpose", "slice", "gather")
 
 
 def turns(x: Traced) -> bool:
@@ -61,8 +61,20 @@ def index_below(y: Traced, x: Traced, at: tuple[str, ...]) -> tuple[str, ...]:
         for k, axis in enumerate(y.settings["axes"]):
             place[axis] = at[k]
         return tuple(place)
+    if y.function == "slice":
+        return tuple(map(_shifted, at, x.shape, y.settings["starts"], y.settings["steps"]))
     if y.function == "reshape":
         long = iter(i for i, n in zip(at, y.shape, strict=True) if n != 1)
         return tuple("0" if n == 1 else next(long) for n in x.shape)
     tail = at[len(at) - x.ndim :]
     return tuple("0" if n == 1 else i for i, n in zip(tail, x.shape, strict=True))
+
+
+def _shifted(i: str, length: int, start: int, step: int) -> str:
+    """Where along an axis the element i of a slice is; a number is put in brackets, for "0" alone is an axis of length 1."""
+    if length == 1:
+        return "0"
+    if i == "0":
+        return f"({start})"
+    i = i if i.isalnum() else f"({i})"
+    return (f"{start} + " if start else "") + (i if step == 1 else f"{step} * {i}")

@@ -128,7 +128,10 @@ class Loop:
                 if re.search(r"\bi\d+\b", s.value):
                     return False
             elif arrays[s.buffer].size != 1 and (
-                isinstance(s.index, str) or tuple(i for i in s.index if i != "0") != count or arrays[s.buffer].place == "row"
+                isinstance(s.index, str)
+                or tuple(i for i in s.index if i != "0") != count
+                or tuple(n for n in arrays[s.buffer].shape if n != 1) != self.shape
+                or arrays[s.buffer].place == "row"
             ):
                 return False
         return True
@@ -422,5 +425,5 @@ def _element(buffer: str, index: Index, arrays: dict[str, Buffer]) -> str:
 def _position(at: tuple[str, ...], shape: tuple[int, ...]) -> str:
     text = "0"
     for i, n in zip(at, shape, strict=True):
-        text = i if text == "0" else f"{text} * {n} + {i}"
+        text = i if text == "0" else f"({text}) * {n} + {i}"
     return text

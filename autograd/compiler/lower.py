@@ -163,7 +163,7 @@ class Lowered:
             return True
         if any(y.function == "matmul" for y in consumers):
             return not (turns(x) and self._resides(x.inputs[0]))
-        if x.function in ("broadcast", "reshape", "transpose", "cast", "count"):
+        if x.function in ("broadcast", "reshape", "transpose", "slice", "cast", "count"):
             return False
         if any(y.size > x.size for y in consumers):
             return True  # once, not in every round of an inner loop
@@ -401,7 +401,7 @@ class Lowered:
         from autograd.kernels.scalars import source_of
 
         loop.sources.append(y.function)
-        if y.function in ("broadcast", "reshape", "transpose"):
+        if y.function in ("broadcast", "reshape", "transpose", "slice"):
             return names[0]
         name = self._name()
         if y.function == "cast":
