@@ -254,9 +254,18 @@ class Expressions:
             return self.builder.bitcast(first[0], self.type(dtype)), dtype
         if name == "horner":
             return self.horner(first, arguments[1:])
+        if name in ("scaled_32", "scaled_64") and has_scale():
+            return self.scaled(*arguments)
         if name in self.functions:
             return self.inline(name, arguments) if self.depth or name in SHORT else self.outlined(name, arguments)
         return self.library(LIBRARY[name], *arguments)
+
+    def scaled(self, y: tuple[Any, Any], k: tuple[Any, Any]) -> tuple[Any, Any]:
+        """y·2ᵏ in one instruction."""
+        exponent = self.cast(k, numpy.int32)[0]
+        kinds = [y[0].type, exponent.type]
+        function = self.module.declare_intrinsic("llvm.ldexp", kinds, self.ir.FunctionType(kinds[0], kinds))
+        return self.builder.call(function, [y[0], exponent]), y[1]
 
     def integer_abs(self, x: tuple[Any, Any]) -> tuple[Any, Any]:
         """|x| of an integer."""
@@ -318,6 +327,14 @@ class Expressions:
         finally:
             self.variables, self.flags = outer, flags
         raise NotImplementedError(f"{name} does not return")
+
+
+@cache
+def has_scale() -> bool:
+    """Whether this processor multiplies by powers of 2 in vectors."""
+    import llvmlite.binding as llvm
+
+    return bool(llvm.get_host_cpu_features().get("avx512f"))
 
 
 @cache

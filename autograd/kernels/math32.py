@@ -20,6 +20,12 @@ def two_to_32(k):  # type: ignore[no-untyped-def]
     return bits_float((k << 23) + 0x3F800000)
 
 
+def scaled_32(y, k):  # type: ignore[no-untyped-def]
+    """y·2ᵏ in two halves, so that subnormal results are right; one instruction where the processor has it."""
+    half = k >> 1
+    return y * two_to_32(half) * two_to_32(k - half)
+
+
 def scaled_exp_32(x, n):  # type: ignore[no-untyped-def]
     """eˣ·2ⁿ: x = k·ln 2 + r with |r| ≤ ln 2/2, a polynomial in r, and 2ᵏ⁺ⁿ in two halves so that subnormals are right."""
     c = min(f32(90.0), max(f32(-105.0), x))
@@ -28,8 +34,7 @@ def scaled_exp_32(x, n):  # type: ignore[no-untyped-def]
     r = (c - k * 0.693359375) - k * -2.12194440e-4
     y = (r + r * r * horner(r, 0.5, 0.166665763, 0.0416665561, 0.00836317893, 0.0013926184)) + 1.0
     e = float_bits(t) - 0x4B400000 + n
-    half = e >> 1
-    return y * two_to_32(half) * two_to_32(e - half)
+    return scaled_32(y, e)
 
 
 def exp_32(x):  # type: ignore[no-untyped-def]
@@ -45,8 +50,7 @@ def exp2_32(x):  # type: ignore[no-untyped-def]
     p = horner(r, 0.693147182, 0.240226507, 0.0555041097, 0.00961805694, 0.00133335032, 0.000154614681, 1.52972007e-05)
     y = r * p + 1.0
     e = float_bits(t) - 0x4B400000
-    half = e >> 1
-    return y * two_to_32(half) * two_to_32(e - half)
+    return scaled_32(y, e)
 
 
 def expm1_32(x):  # type: ignore[no-untyped-def]

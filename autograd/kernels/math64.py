@@ -30,6 +30,12 @@ def two_to_64(k):  # type: ignore[no-untyped-def]
     return bits_float((k << 52) + 0x3FF0000000000000)
 
 
+def scaled_64(y, k):  # type: ignore[no-untyped-def]
+    """y·2ᵏ in two halves, so that subnormal results are right; one instruction where the processor has it."""
+    half = k >> 1
+    return y * two_to_64(half) * two_to_64(k - half)
+
+
 def scaled_exp_64(x, n):  # type: ignore[no-untyped-def]
     """eˣ·2ⁿ: x = k·ln 2 + r with |r| ≤ ln 2/2, a polynomial in r, and 2ᵏ⁺ⁿ in two halves so that subnormals are right."""
     c = min(711.0, max(-746.0, x))
@@ -41,8 +47,7 @@ def scaled_exp_64(x, n):  # type: ignore[no-untyped-def]
         2.5114981496128417e-08)
     y = (r + r * r * p) + 1.0
     e = float_bits(t) - 0x4338000000000000 + n
-    half = e >> 1
-    return y * two_to_64(half) * two_to_64(e - half)
+    return scaled_64(y, e)
 
 
 def exp_64(x):  # type: ignore[no-untyped-def]
@@ -59,8 +64,7 @@ def exp2_64(x):  # type: ignore[no-untyped-def]
         0.0013333558146379283, 0.00015403530458177775, 1.5252733867358366e-05, 1.321543476752578e-06, 1.017804652529961e-07,
         7.073868848449243e-09, 4.457378692044314e-10) + 1.0
     e = float_bits(t) - 0x4338000000000000
-    half = e >> 1
-    return y * two_to_64(half) * two_to_64(e - half)
+    return scaled_64(y, e)
 
 
 def expm1_64(x):  # type: ignore[no-untyped-def]
@@ -332,8 +336,7 @@ def power_64(x, y):  # type: ignore[no-untyped-def]
         0.00015403530458177775, 1.5252733867358366e-05, 1.321543476752578e-06, 1.017804652529961e-07, 7.073868848449243e-09,
         4.457378692044314e-10) * r + 1.0
     m = float_bits(t) - 0x4338000000000000
-    half = m >> 1
-    result = q * two_to_64(half) * two_to_64(m - half)
+    result = scaled_64(q, m)
     whole = round_even(y) == y
     result = copysign(result, x) if whole & (round_even(y * 0.5) != y * 0.5) else result
     result = np.nan if (x < 0.0) & (v != np.inf) & ~whole else result
