@@ -34,43 +34,24 @@ def plain(function: Any) -> Any:
 def gradients(function: Any, count: int, more: list[Any], wrap: Wrap = plain) -> Pair:
     """Forward and backward of function(*leaves, *rest of the batch); `count` arrays of the batch become leaves."""
     given = [ag.Tensor(a, requires_grad=True) for a in more]
-    leaves: list[Any] = []
+    found: list[Any] = []
 
     def run(*batch: Any) -> Any:
         for leaf in given:
             leaf.grad = None
-        fresh = [ag.from_numpy(a).requires_grad_() for a in batch[:count]]
-        leaves[:] = [*fresh, *given]
-        loss = function(*leaves, *(ag.from_numpy(a) for a in batch[count:]))
+        fresh = [a.detach().requires_grad_() for a in batch[:count]]
+        leaves = [*fresh, *given]
+        loss = function(*leaves, *batch[count:])
         loss.backward()
-        return loss
+        return loss, [leaf.grad for leaf in leaves]
 
-    def compiled() -> Any:
-        """The leaves stay: a compiled step is called again while they are the same."""
-        fresh: list[Any] = []
+    run = wrap(run)
 
-        def run(*batch: Any) -> Any:
-            with ag.no_grad():
-                for leaf, array in zip(fresh, batch, strict=False):
-                    leaf.copy_(array)
-            for leaf in leaves:
-                leaf.grad = None
-            loss = function(*leaves, *batch[count:])
-            loss.backward()
-            return loss
+    def step(*batch: Any) -> float:
+        loss, found[:] = run(*map(ag.from_numpy, batch))
+        return loss.item()  # type: ignore[no-any-return]
 
-        run = wrap(run)
-
-        def step(*batch: Any) -> Any:
-            if not fresh:
-                fresh[:] = [ag.Tensor(a, requires_grad=True) for a in batch[:count]]
-                leaves[:] = [*fresh, *given]
-            return run(*batch)
-
-        return step
-
-    chosen = run if wrap is plain else compiled()
-    return lambda *batch: chosen(*batch).item(), lambda: [leaf.grad.numpy() for leaf in leaves]
+    return step, lambda: [g.numpy() for g in found]
 
 
 def chain(size: int, ops: int, wrap: Wrap = plain) -> Pair:
