@@ -14,7 +14,7 @@ import numpy
 from autograd import tensor
 from autograd.compiler import address
 from autograd.compiler.address import address_of, is_plain
-from autograd.compiler.capture import Program, Result, map_tree
+from autograd.compiler.capture import Program, Result
 from autograd.compiler.frame import Frame, Kept, Layout, reuser
 from autograd.compiler.guards import LARGE, Condition, Survey, changed, flat, frozen, slot
 from autograd.compiler.trace import Traced
@@ -45,10 +45,9 @@ class Variant:
         self._attributes()
         self.layout = self._layout([k for k, number in enumerate(weak) if number])
         self._reuse = reuser(self.layout.kept)
-        self._rebuild, self._draws = _rebuilder(program.structure), bool(program.draws)
+        self._rebuild, self._draws = _rebuilder(program.structure, self._results), bool(program.draws)
         self._generators = list({id(d.generator): d.generator for d in program.draws}.values())
         self._direct = isinstance(self._execute, ctypes._CFuncPtr)  # type: ignore[attr-defined]
-        self._only = self._results[0][0] if type(program.structure) is Result else None
         self._pool: list[Frame] = []
         self._admit = self._gate(signature)
 
@@ -272,9 +271,7 @@ class Variant:
             raise
         del held, drawn
         self._pool.append(frame)
-        if self._only is not None:
-            return wrap(results[self._only])
-        return self._rebuild([wrap(results[n] if first else results[n].copy()) for n, first in self._results])
+        return self._rebuild(results)
 
     def _commit(self, frame: Frame, results: list[Any], missing: Any) -> None:
         for k, copy in frame.copies:
@@ -328,8 +325,25 @@ def _put_back(streams: list[tuple[Any, Any]]) -> None:
         generator.set_state(state)
 
 
-def _rebuilder(structure: Any) -> Callable[[list[Any]], Any]:
-    """A function that puts results where they are in what is returned."""
-    if structure is None:
-        return lambda results: None
-    return lambda results: map_tree(lambda r: results[r.number] if type(r) is Result else r, structure)
+def _rebuilder(structure: Any, places: list[tuple[int, bool]]) -> Callable[[list[Any]], Any]:
+    """A function of the arrays that were computed, giving what is returned: written out, for it runs in every call."""
+    known: dict[str, Any] = {"wrap": wrap}
+
+    def text(tree: Any) -> str:
+        if type(tree) is Result:
+            number, first = places[tree.number]
+            return f"wrap(results[{number}])" if first else f"wrap(results[{number}].copy())"
+        if type(tree) is tuple:
+            return f"({''.join(text(item) + ', ' for item in tree)})"
+        if type(tree) is list:
+            return f"[{', '.join(map(text, tree))}]"
+        if type(tree) is dict:
+            return f"{{{', '.join(f'{text(k)}: {text(v)}' for k, v in tree.items())}}}"
+        name = f"k{len(known)}"
+        if isinstance(tree, tuple) and hasattr(tree, "_fields"):
+            known[name] = type(tree)
+            return f"{name}({', '.join(map(text, tree))})"
+        known[name] = tree
+        return name
+
+    return eval(f"lambda results: {text(structure)}", known)  # type: ignore[no-any-return]
