@@ -15,7 +15,9 @@ from typing import Any
 __all__ = ["Buffer", "Call", "Fill", "Let", "Load", "Loop", "Nest", "Plain", "Product", "Store", "kernels", "kind", "threaded"]
 
 MANY, LONG, SCALARS = 64, 96, 256
-"""Loops that one kernel takes up; statements that a loop does, and that there are outside of loops."""
+"""Loops that one kernel takes up; statements that a loop does; statements that there are outside of loops."""
+DEAR = 2
+"""Scalar functions that are chains of operations themselves, such as tanh, that a loop takes up."""
 
 Index = tuple[str, ...] | str
 """Where in a buffer: an index for each of its axes, or the text of a position in the array laid out in a row."""
@@ -110,8 +112,10 @@ class Loop:
     """For an array that `after_row` stores: how it takes up a further part, and what it starts with."""
 
     def full(self) -> bool:
-        """Whether it takes up no more: too many values at once have no room in registers."""
-        return len(self.body) >= (LONG if self.shape else SCALARS)
+        """Whether it takes up no more: the rounds of a short loop overlap in the processor, those of a long one do not."""
+        if not self.shape:
+            return len(self.body) >= SCALARS
+        return len(self.body) >= LONG or sum(bool(_KERNEL.search(s.value)) for s in self.body if isinstance(s, Let)) >= DEAR
 
     def statements(self) -> Iterator[Statement]:
         """All of them, in the order in which they run."""
@@ -396,6 +400,7 @@ def kind(dtype: Any) -> str:
     return "bool_" if dtype.kind == "b" else str(dtype.name)
 
 
+_KERNEL = re.compile(r"_(32|64)\(")
 _WORD = re.compile(r"\b([abcosvr])(\d+)(\w*)\b")
 
 
