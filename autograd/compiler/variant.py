@@ -67,7 +67,7 @@ class Variant:
         self._constants = [numpy.ascontiguousarray(x.settings["value"]) for x in lowered.constants]
         self.places = [(b.place, b.number) for b in lowered.table().values()]
         self.code = compile_program(lowered.lines(), lowered.table(), scalars.FUNCTIONS, lowered.threads)
-        small = self.code.routines and lowered.largest_product < threads.SMALL and lowered.threads == 1
+        small = 0 < lowered.largest_product < threads.SMALL and lowered.threads == 1
         self._alone = threads.single("scipy") if small else None
         self._execute: Callable[[int], Any] = self._execute_alone if self._alone is not None else self.code.run
         if self.code.python is not None:
