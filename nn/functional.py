@@ -170,8 +170,8 @@ def _normalised(name: str, x: Any, shape: Any, **factors: Any) -> tuple[Tensor, 
     if not shape or x.shape[-len(shape) :] != shape:
         raise ShapeError(f"{name}: the last axes of x, of shape {x.shape}, must be normalized_shape, {shape}. ({user_line()})")
     for what, value in factors.items():
-        if value is not None and np.shape(getattr(value, "data", value)) != shape:
-            got = np.shape(getattr(value, "data", value))
+        got = shape if value is None else value.shape if isinstance(value, Tensor) else np.shape(value)
+        if got != shape:
             raise ShapeError(f"{name}: {what} has shape {got}; it must be normalized_shape, {shape}. ({user_line()})")
     return x, tuple(range(-len(shape), 0))
 
@@ -312,7 +312,7 @@ def cross_entropy(x: Any, target: Any, weight: Any = None, ignore_index: int = -
         raise ArgumentError(f"cross_entropy: label_smoothing must be in [0, 1], got {label_smoothing}. ({user_line()})")
     axis = _class_axis("cross_entropy", x)
     weight = _class_weight("cross_entropy", x, axis, weight)
-    soft = getattr(target, "dtype", np.dtype(np.int64)).kind == "f" and np.shape(getattr(target, "data", target)) == x.shape
+    soft = getattr(target, "dtype", np.dtype(np.int64)).kind == "f" and target.shape == x.shape
     z = _shifted(x, axis)
     if soft:
         classes = x.shape[axis]
