@@ -65,7 +65,7 @@ def chain(size: int, ops: int, wrap: Wrap = plain) -> Pair:
 
 def gelu(elements: int, wrap: Wrap = plain) -> Pair:
     def forward(x: Any) -> Any:
-        return (0.5 * x * (1.0 + ag.tanh(0.7978845608028654 * (x + 0.044715 * (x * x * x))))).sum()
+        return nn.functional.gelu(x, approximate="tanh").sum()
 
     return gradients(forward, 1, [], wrap)
 
@@ -76,9 +76,7 @@ def softmax_ce(rows: int, classes: int, wrap: Wrap = plain) -> Pair:
 
 def layer_norm(rows: int, width: int, wrap: Wrap = plain) -> Pair:
     def forward(x: Any, weight: Any, bias: Any) -> Any:
-        centred = x - x.mean(axis=-1, keepdims=True)
-        variance = ag.square(centred).mean(axis=-1, keepdims=True)
-        return (centred / ag.sqrt(variance + 1e-5) * weight + bias).sum()
+        return nn.functional.layer_norm(x, (width,), weight, bias).sum()
 
     return gradients(forward, 1, workloads.start("layer_norm", {"width": width}), wrap)
 
