@@ -7,6 +7,7 @@ small part of Python over parameters whose dtypes and shapes it states; two kern
 
 from __future__ import annotations
 
+import math
 import re
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
@@ -37,10 +38,7 @@ class Buffer:
     @property
     def size(self) -> int:
         """The number of elements."""
-        n = 1
-        for m in self.shape:
-            n *= m
-        return n
+        return math.prod(self.shape)
 
     @property
     def bytes(self) -> int:
@@ -143,10 +141,7 @@ class Loop:
     def lines(self, arrays: dict[str, Buffer], depth: int) -> list[str]:
         """The loops below the first `depth` axes."""
         if depth == 0 and self.straight(arrays):
-            size = 1
-            for n in self.shape:
-                size *= n
-            return [f"for i0 in range({size}):", *("    " + self._flat(s, arrays) for s in self.statements())]
+            return [f"for i0 in range({math.prod(self.shape)}):", *("    " + self._flat(s, arrays) for s in self.statements())]
         lines, pad = [], ""
         for k in range(depth, len(self.shape)):
             if k == len(self.shape) - 1:
@@ -242,9 +237,7 @@ class Nest:
         """Scalar functions computed."""
         total = 0
         for loop in self.loops:
-            size = 1
-            for n in loop.shape:
-                size *= n
+            size = math.prod(loop.shape)
             total += size * sum(isinstance(s, Let) for s in loop.body) + size * sum(
                 isinstance(s, Store) and s.combine != "{1}" for s in loop.stores
             )

@@ -7,6 +7,7 @@ recording, so the forward and derivative of every op arrive here in these instru
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable
 from types import ModuleType
 from typing import Any
@@ -46,10 +47,7 @@ class Traced:
     @property
     def size(self) -> int:
         """The number of elements."""
-        n = 1
-        for m in self.shape:
-            n *= m
-        return n
+        return math.prod(self.shape)
 
     def concretised(self, what: str) -> GraphError:
         """The error for reading a value that does not exist yet."""
@@ -155,9 +153,7 @@ def _reduction(name: str) -> Callable[..., Any]:
 
 def mean(x: Any, axis: Any = None, keepdims: bool = False) -> Any:
     """Sum over count."""
-    count = 1
-    for a in _axes(axis, x.ndim):
-        count *= x.shape[a]
+    count = math.prod(x.shape[a] for a in _axes(axis, x.ndim))
     return NAMESPACE.true_divide(NAMESPACE.sum(x, axis=axis, keepdims=keepdims), count)
 
 
