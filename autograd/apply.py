@@ -255,6 +255,36 @@ def _binary(op: Op) -> Call:
     return call
 
 
+def _ternary(op: Op) -> Call:
+    forward = op.forward()
+    wanted = [
+        (a and op.differentiable[0], b and op.differentiable[1], c and op.differentiable[2])
+        for a in (False, True) for b in (False, True) for c in (False, True)
+    ] if op.kind != "constant" else []  # fmt: skip
+    plans = {key: op.plan(tuple(k for k, want in enumerate(key) if want), 3) for key in {*wanted} if any(key)}
+
+    def call(a: Any, b: Any, c: Any, /) -> Any:
+        if not (mode.plain and isinstance(a, Tensor) and isinstance(b, Tensor) and isinstance(c, Tensor)):
+            return apply(op, (a, b, c))
+        above, beside, below = a._node, b._node, c._node
+        plan = plans.get((above is not None, beside is not None, below is not None))
+        if plan is None:
+            return apply(op, (a, b, c))
+        x, z, w = a._data, b._data, c._data
+        try:
+            y = forward(x, z, w)
+        except Exception as error:
+            y = failed(op, (x, z, w), EMPTY, error)
+        if type(y) is not ndarray:
+            y = numpy.asarray(y)
+        consts = None
+        if above is None or beside is None or below is None:
+            consts = {k: t for k, t in enumerate((a, b, c)) if t._node is None}
+        return record(plan, (above, beside, below), plan.save(x, z, w, y), y, EMPTY, consts)
+
+    return call
+
+
 def _general(op: Op) -> Call:
     count, names, defaults = len(op.arrays), tuple(op.settings), op.settings
     single = count == 1 and not op.variadic and op.kind != "constant"
@@ -327,8 +357,8 @@ def _aliases(name: str) -> list[Any]:
 
 def publish(op: Op) -> Call:
     """Make the public function of an op and enter it everywhere that it is found by."""
-    if not op.settings and not op.variadic and len(op.arrays) <= 2:
-        call = (_unary if len(op.arrays) == 1 else _binary)(op)
+    if not op.settings and not op.variadic and len(op.arrays) <= 3:
+        call = (_unary, _binary, _ternary)[len(op.arrays) - 1](op)
     else:
         call = _general(op)
     call.__name__ = call.__qualname__ = op.name

@@ -51,8 +51,7 @@ def linear(x: Any, weight: Any, bias: Any = None) -> Tensor:
     >>> linear(ag.Tensor([[1.0, 2.0]]), ag.Tensor([[3.0, 4.0]]), ag.Tensor([1.0])).tolist()
     [[12.0]]
     """
-    y = x @ weight.T
-    return y if bias is None else y + bias
+    return x @ weight.T if bias is None else ag.affine(x, weight, bias)
 
 
 def sigmoid(x: Any) -> Tensor:

@@ -190,6 +190,8 @@ shaped("matmul", ((2, 3), (3, 4)))
 for _shapes in (((3,), (3,)), ((3,), (3, 2)), ((2, 3), (3,)), ((5, 2, 3), (3, 4)), ((2, 3), (5, 3, 4)),
                 ((4, 1, 2, 3), (5, 3, 2)), ((3,), (4, 3, 2)), ((4, 2, 3), (3,))):  # fmt: skip
     shaped("matmul", _shapes)
+for _shapes in (((5, 3), (2, 3), (2,)), ((3,), (2, 3), (2,)), ((2, 4, 3), (1, 3), (1,))):
+    shaped("affine", _shapes)
 shaped("einsum", ((2, 3), (3, 4)), {"subscripts": "ij,jk->ik"})
 shaped("einsum", ((2, 3), (3, 4), (4,)), {"subscripts": "ij,jk,k->i"})
 shaped("einsum", ((2, 3),), {"subscripts": "ij->ji"}, {"subscripts": "ij->j"}, {"subscripts": "ij->"})

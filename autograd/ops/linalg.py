@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import math
 from typing import Any
 
 import numpy
 
 from autograd.apply import apply, composite, tensor
 from autograd.errors import DTypeError, ShapeError, user_line
-from autograd.rule import linear, np
+from autograd.rule import linear, np, primitive
 
 
 def turned(m: Any) -> Any:
@@ -40,6 +41,20 @@ def matmul_right(g: Any, a: Any, shape: tuple[int, ...]) -> Any:
 def matmul(a, b, /):
     """Matrix product, y = a b, over stacks of matrices; da = g bᵀ, db = aᵀ g."""
     return np.matmul(a, b)
+
+
+def rows(x: Any) -> Any:
+    """x as a matrix whose rows are its last axis."""
+    return np.reshape(x, (math.prod(x.shape[:-1]), x.shape[-1]))
+
+
+@primitive(vjp=(lambda g, weight: np.matmul(g, weight), lambda g, x: np.matmul(turned(rows(g)), rows(x)),
+                lambda g: np.sum(rows(g), axis=0)),
+           jvp=(lambda t, weight: np.matmul(t, turned(weight)), lambda t, x: np.matmul(x, turned(t)),
+                lambda t, y_shape: np.broadcast_to(t, y_shape)), label="xWᵀ+b")  # fmt: skip
+def affine(x, weight, bias, /):
+    """Affine map, y = x Wᵀ + b, of x (…, in) by W (out, in) and b (out,); dx = g W, dW = gᵀ x, db = Σ g."""
+    return np.matmul(x, turned(weight)) + bias
 
 
 @composite()
