@@ -102,10 +102,10 @@ class CompiledPass:
 # ---- composed functions ----------------------------------------------------------------------------------------------
 
 
-def accelerated(*arrays: str, admit: Callable[..., bool] | None = None) -> Callable[[F], F]:
+def accelerated(*arrays: str, admit: Callable[..., bool] | None = None, long: int = LONG) -> Callable[[F], F]:
     """A decorator for a function that is composed of ops, whose arguments of these names are arrays.
 
-    Where the first of them is a long Tensor, the function runs compiled, and is *one* node of the graph, which saves
+    Where the first of them is a Tensor of `long` elements or more, the function runs compiled, and is *one* node of the graph, which saves
     nothing but the arguments: backward runs the compiled derivative of the definition, which computes again what it needs.
     Everything else (short arrays, higher orders, forward mode, anomaly mode, `jit`, no LLVM) is the definition itself.
 
@@ -124,7 +124,7 @@ def accelerated(*arrays: str, admit: Callable[..., bool] | None = None) -> Calla
 
     def decorate(function: F) -> F:
         composed = _Composed(function, arrays, admit)
-        find, modes, kind, long, absent = composed.find, mode, Tensor, LONG, _ABSENT
+        find, modes, kind, absent = composed.find, mode, Tensor, _ABSENT
 
         def call(*args: Any, **named: Any) -> Any:
             if args and type(args[0]) is kind and args[0]._data.size >= long:

@@ -25,6 +25,9 @@ __all__ = [
 
 Tensor = ag.Tensor
 
+LOSS = 512
+"""Elements from which a loss made of many ops runs compiled: from there on that saves more than a call of it costs."""
+
 # ---- activations -----------------------------------------------------------------------------------------------------
 
 
@@ -256,7 +259,7 @@ def _are_shares(target: Any, **_: Any) -> bool:
     return values is None or not values.size or bool(values.min() >= 0 and values.max() <= 1)
 
 
-@ag.accelerated("x", "target", "weight", "pos_weight", admit=_are_shares)
+@ag.accelerated("x", "target", "weight", "pos_weight", admit=_are_shares, long=LOSS)
 def binary_cross_entropy_with_logits(x: Any, target: Any, weight: Any = None, pos_weight: Any = None,
                                      reduction: str = "mean") -> Tensor:  # fmt: skip
     """Binary cross-entropy of p = sigmoid(x), computed as t·softplus(−x) + (1 − t)·softplus(x): exact for large |x|.
@@ -285,7 +288,7 @@ def _are_classes(x: Any, target: Any, ignore_index: int, **_: Any) -> bool:
     return bool(inside or np.all((values >= 0) & (values < classes) | (values == ignore_index)))
 
 
-@ag.accelerated("x", "target", "weight", admit=_are_classes)
+@ag.accelerated("x", "target", "weight", admit=_are_classes, long=LOSS)
 def cross_entropy(x: Any, target: Any, weight: Any = None, ignore_index: int = -100, reduction: str = "mean",
                   label_smoothing: float = 0.0) -> Tensor:  # fmt: skip
     """Cross-entropy −Σ t_c ln softmax(x)_c of logits x, against class indices or probabilities t.

@@ -45,7 +45,7 @@ def matmul(a, b, /):
 
 def rows(x: Any) -> Any:
     """x as a matrix whose rows are its last axis."""
-    return np.reshape(x, (math.prod(x.shape[:-1]), x.shape[-1]))
+    return x if x.ndim == 2 else np.reshape(x, (math.prod(x.shape[:-1]), x.shape[-1]))
 
 
 @primitive(vjp=(lambda g, weight: np.matmul(g, weight), lambda g, x: np.matmul(turned(rows(g)), rows(x)),
