@@ -1,7 +1,9 @@
-"""Passes over instructions: what is computed twice is computed once, a transposed product is a product of transposes."""
+"""Passes over instructions: what is computed twice is computed once, what 1 times something is, is that; a transposed
+product is a product of transposes."""
 
 from __future__ import annotations
 
+import math
 from typing import Any
 
 from autograd.compiler.capture import Program
@@ -42,10 +44,50 @@ def merge(program: Program) -> None:
         value = x.settings.get("value")
         what = (value.tobytes(), value.shape) if value is not None else tuple(x.settings.items())
         key = (x.function, x.dtype, x.shape, what, tuple(i.tick if isinstance(i, Traced) else (type(i), i) for i in x.inputs))
-        twin[x.tick] = known.setdefault(key, x)
+        twin[x.tick] = known.setdefault(key, simpler(x))
     program.results = [twin[r.tick] for r in program.results]
     program.commits = [(state, twin[new.tick]) for state, new in program.commits]
     program.attributes = [(h, n, twin[v.tick] if isinstance(v, Traced) else v) for h, n, v in program.attributes]
+
+
+def simpler(x: Traced) -> Traced:
+    """What computes the same with less: nothing to the bit but a sum of one number many times, which is a product."""
+    if x.function in ("multiply", "strong_multiply"):
+        for one, other in (x.inputs, x.inputs[::-1]):
+            if is_one(one) and isinstance(other, Traced) and other.dtype == x.dtype:
+                return spread(other, x.shape, x.tick - 0.5)
+    elif x.function == "true_divide" and is_one(x.inputs[1]) and isinstance(x.inputs[0], Traced):
+        if x.inputs[0].dtype == x.dtype:
+            return spread(x.inputs[0], x.shape, x.tick - 0.5)
+    elif x.function == "negative" and x.inputs[0].function == "negative":
+        return x.inputs[0].inputs[0]  # type: ignore[no-any-return]
+    elif x.function == "sum" and x.inputs[0].function == "broadcast" and x.dtype == x.inputs[0].dtype and x.dtype.kind == "f":
+        whole, source = x.inputs[0], x.inputs[0].inputs[0]
+        extents = (1,) * (whole.ndim - source.ndim) + source.shape
+        if all(extents[a] == 1 for a in x.settings["axes"]):
+            count = math.prod(whole.shape[a] for a in x.settings["axes"])
+            product = Traced("multiply", (source, float(count)), source.shape, x.dtype)
+            product.tick = x.tick - 0.5
+            return spread(product, x.shape, x.tick - 0.25)
+    return x
+
+
+def is_one(x: Any) -> bool:
+    """Whether x is 1 throughout."""
+    while isinstance(x, Traced) and x.function == "broadcast":
+        x = x.inputs[0]
+    if isinstance(x, Traced):
+        return x.function == "constant" and x.size == 1 and x.settings["value"].item() == 1
+    return not isinstance(x, bool) and isinstance(x, int | float) and x == 1
+
+
+def spread(x: Traced, shape: tuple[int, ...], tick: float) -> Traced:
+    """x in a shape that it broadcasts to, at a place in the order of the program."""
+    if x.shape == shape:
+        return x
+    y = Traced("broadcast", (x,), shape, x.dtype)
+    y.tick = tick
+    return y
 
 
 def turn_products(program: Program) -> None:
