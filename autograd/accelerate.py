@@ -105,7 +105,7 @@ class CompiledPass:
 def accelerated(*arrays: str, admit: Callable[..., bool] | None = None, long: int = LONG) -> Callable[[F], F]:
     """A decorator for a function that is composed of ops, whose arguments of these names are arrays.
 
-    Where the first of them is a Tensor of `long` elements or more, the function runs compiled, and is *one* node of the graph, which saves
+    Where the first is a Tensor of `long` elements or more, it runs compiled, and is *one* node of the graph, which saves
     nothing but the arguments: backward runs the compiled derivative of the definition, which computes again what it needs.
     Everything else (short arrays, higher orders, forward mode, anomaly mode, `jit`, no LLVM) is the definition itself.
 

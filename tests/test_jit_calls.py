@@ -526,3 +526,39 @@ def test_an_error_in_between_leaves_everything_as_it_was(monkeypatch: pytest.Mon
     fail = False
     step()
     np.testing.assert_array_equal(w.numpy(), 2 * before)
+
+
+@pytest.mark.parametrize("threads", [1, 2])
+def test_an_index_out_of_range_ends_the_step_before_anything_is_written(threads: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    from autograd.compiler import split
+
+    monkeypatch.setattr(split, "PROGRAM", 0.0)
+    monkeypatch.setattr(split, "STEP", 0.0)
+    before = ag.get_num_threads()
+    ag.set_num_threads(threads)
+    try:
+        w = ag.Tensor(np.random.default_rng(0).normal(size=(3, 4)), requires_grad=True)
+        x = np.ones((50, 3))
+
+        @ag.jit
+        def step(labels: Any) -> Any:
+            w.grad = None
+            z = ag.tanh(x @ w)
+            loss = ag.take_along_axis(z, labels[:, None], 1).sum() + z[labels[:3], labels[:3]].sum()
+            loss.backward()
+            with ag.no_grad():
+                w.copy_(w - w.grad)
+            return loss
+
+        labels = np.arange(50) % 4
+        step(labels)
+        for place, wrong in ((40, 4), (40, -5), (1, 9)):
+            weights, gradient = w.numpy().copy(), w.grad.numpy().copy()
+            with pytest.raises(ag.errors.IndexingError, match=r"out of bounds for axis \d, of size"):
+                step(np.where(np.arange(50) == place, wrong, labels))
+            np.testing.assert_array_equal(w.numpy(), weights)
+            np.testing.assert_array_equal(w.grad.numpy(), gradient)
+            step(labels)
+        assert ("thread" in step.source()) is (threads > 1)
+    finally:
+        ag.set_num_threads(before)

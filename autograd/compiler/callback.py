@@ -11,7 +11,15 @@ import numpy
 
 from autograd.compiler.loops import Buffer, Call
 
-__all__ = ["Callback"]
+__all__ = ["Callback", "Stopped"]
+
+
+class Stopped(Exception):
+    """That a program ended before it wrote to any state; and what is to be raised."""
+
+    def __init__(self, error: BaseException):
+        super().__init__(error)
+        self.error = error
 
 
 class Callback:
@@ -42,7 +50,7 @@ class Callback:
         program(table)
         if self._raised.error is not None:
             error, self._raised.error = self._raised.error, None
-            raise error
+            raise Stopped(error)
 
 
 def _array(table: int, place: int, buffer: Buffer) -> Any:

@@ -32,6 +32,7 @@ class Program:
         self.arguments: list[Traced] = []
         self.states: list[tuple[Traced, Tensor, Any]] = []  # instruction, the tensor that was read, its array then
         self.results: list[Any] = []
+        self.checks: list[tuple[Traced, str]] = []  # how many elements are not as they must be, and what to say then
         self.commits: list[tuple[Traced, Traced]] = []  # (state, its new value)
         self.attributes: list[tuple[Any, str, Any]] = []  # (holder, name, new value: a Traced or anything else)
         self.expected_none: list[tuple[Any, str]] = []  # attributes that were read, and were None
@@ -209,6 +210,11 @@ class Capture:
         self.program.arguments.append(instruction)
         self.program.draws.append(Draw(generator, method, arguments, instruction.settings["slot"]))
         return wrap(instruction)
+
+    def check(self, valid: Traced, message: str) -> None:
+        """Take down that something must hold when the program runs, or it ends before anything is written."""
+        bad = trace.NAMESPACE.sum(trace.NAMESPACE.where(valid, 0, 1), keepdims=True)
+        self.program.checks.append((bad, f"{message} ({user_line()})"))
 
     def assign(self, holder: Any, name: str, value: Any) -> None:
         """Set an attribute for the time of the recording."""

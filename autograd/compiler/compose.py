@@ -13,7 +13,18 @@ from typing import Any
 import numpy
 
 from autograd.compiler.trace import NAMESPACE as np
-from autograd.compiler.trace import Traced, _axes, broadcast_to, constant, expand_dims, lifted, matmul, reshape, transpose
+from autograd.compiler.trace import (
+    Traced,
+    _axes,
+    broadcast_to,
+    constant,
+    expand_dims,
+    lifted,
+    matmul,
+    must_hold,
+    reshape,
+    transpose,
+)
 from autograd.errors import UnsupportedError, user_line
 
 __all__: list[str] = []
@@ -76,10 +87,13 @@ def positions(shape: tuple[int, ...], index: Any) -> Any:
     rest = shape[first + len(chosen) :]
     total: Any = 0
     valid: Any = True
-    for n, p in zip(shape[first:], chosen, strict=False):
+    for k, (n, p) in enumerate(zip(shape[first:], chosen, strict=False)):
         i: Any = p if isinstance(p, Traced) else constant(p)
         i = np.where(i < 0, i + n, i)
-        valid = (i >= 0) & (i < n) & valid
+        inside = (i >= 0) & (i < n)
+        if isinstance(p, Traced):
+            must_hold(inside, first + k, n)
+        valid = inside & valid
         total = total * n + np.astype(i, numpy.int64)
     lead, width, stride = shape[:first], total.ndim, int(numpy.prod(rest, dtype=int))
     block = int(numpy.prod(shape[first:], dtype=int))
@@ -152,6 +166,7 @@ def along(indices: Any, axis: int, shape: tuple[int, ...]) -> Any:
     if isinstance(indices, ndarray):
         return numpy.where(indices < 0, indices + n, indices) * step + rest
     inside = np.where(indices < 0, indices + n, indices)
+    must_hold((inside >= 0) & (inside < n), axis, n)
     return np.where((inside >= 0) & (inside < n), np.astype(inside, numpy.int64) * step + constant(rest), -1)
 
 

@@ -33,6 +33,8 @@ def _kernels(lowered: Any) -> list[Kernel]:
     for step, call in kernels(lowered.steps, lowered.buffers)[1]:
         sizes = {b: lowered.buffers[b].bytes for b in step.touched()}
         written = step.written()
+        if not written:  # a check
+            continue
         loops = getattr(step, "loops", None)
         shapes = [loop.shape for loop in loops] if loops else [lowered.buffers[written[-1]].shape]
         found.append(

@@ -83,6 +83,20 @@ class Maker(Expressions):
             b.position_at_end(stop)
             b.ret_void()
             b.position_at_end(on)
+        elif name == "check":  # check(k, number): unless it is 0, the program ends, and its status says why
+            number, place = s.value.args
+            count = self.ir.IntType(64)
+            bad = b.load(b.bitcast(self.argument(place), count.as_pointer()))
+            stop, tell, leave, on = (b.function.append_basic_block() for _ in range(4))
+            b.cbranch(b.icmp_signed("!=", bad, count(0)), stop, on)
+            b.position_at_end(stop)
+            b.cbranch(b.icmp_signed("==", b.load(self.variables["thread"][0]), count(0)), tell, leave)
+            b.position_at_end(tell)
+            b.store(count(number.value + 1), self.behind("status"))
+            b.branch(leave)
+            b.position_at_end(leave)
+            b.ret_void()
+            b.position_at_end(on)
         elif name == "clock":  # clock(ticks[k]): the processor's counter, for measuring steps
             place = s.value.args[0]
             counter = self.module.declare_intrinsic("llvm.readcyclecounter", [], self.ir.FunctionType(self.ir.IntType(64), []))
@@ -144,11 +158,14 @@ class Maker(Expressions):
 
     def routine(self, name: str, kind: Any) -> Any:
         """A function whose address the table holds behind the arrays."""
+        return self.builder.inttoptr(self.builder.load(self.behind(name)), kind.as_pointer())
+
+    def behind(self, name: str) -> Any:
+        """Where in the table something stands that is not an array."""
         if name not in self.routines:
             self.routines.append(name)
         where = len(self.buffers) + self.routines.index(name)
-        b = self.builder
-        return b.inttoptr(b.load(b.gep(self.table, [self.ir.IntType(64)(where)])), kind.as_pointer())
+        return self.builder.gep(self.table, [self.ir.IntType(64)(where)])
 
     def kernel(self, definition: ast.FunctionDef) -> Any:
         """A function over arrays. As arguments they can be declared not to overlap, which lets loops become vectors."""

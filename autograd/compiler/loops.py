@@ -13,7 +13,10 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from typing import Any
 
-__all__ = ["Buffer", "Call", "Fill", "Let", "Load", "Loop", "Nest", "Plain", "Product", "Store", "kernels", "kind", "threaded"]
+__all__ = [
+    "Buffer", "Call", "Check", "Fill", "Let", "Load", "Loop", "Nest", "Plain", "Product", "Step", "Store", "kernels", "kind",
+    "threaded",
+]  # fmt: skip
 
 MANY, LONG, SCALARS = 64, 96, 256
 """Loops that one kernel takes up; statements that a loop does; statements that there are outside of loops."""
@@ -341,7 +344,35 @@ class Call:
         return 0
 
 
-Step = Nest | Plain | Product | Call
+@dataclass(eq=False)
+class Check:
+    """The end of the program, before it has written anything, if a number is not 0."""
+
+    number: int
+    read: str
+    shared = True  # all threads end
+    sources = ()
+
+    def buffers(self) -> list[str]:
+        """The arrays that it takes from outside."""
+        return [self.read]
+
+    touched = buffers
+
+    def written(self) -> list[str]:
+        """None."""
+        return []
+
+    def line(self) -> str:
+        """The test."""
+        return f"check({self.number}, {self.read})"
+
+    def flops(self) -> int:
+        """None to speak of."""
+        return 0
+
+
+Step = Nest | Plain | Product | Call | Check
 
 
 def kernels(steps: list[Step], arrays: dict[str, Buffer]) -> tuple[list[str], list[tuple[Step, str]]]:
@@ -350,7 +381,7 @@ def kernels(steps: list[Step], arrays: dict[str, Buffer]) -> tuple[list[str], li
     text: list[str] = []
     calls: list[tuple[Step, str]] = []
     for step in steps:
-        if isinstance(step, Product | Call):
+        if isinstance(step, Product | Call | Check):
             calls.append((step, step.line()))
             continue
         used = step.buffers()

@@ -18,6 +18,7 @@ from autograd.compiler.indices import MADE_WHOLE, MOVES, below, index_below, ind
 from autograd.compiler.loops import (
     Buffer,
     Call,
+    Check,
     Fill,
     Let,
     Load,
@@ -81,6 +82,7 @@ class Lowered:
             for i in x.inputs:
                 if isinstance(i, Traced):
                     self.consumers.setdefault(i.tick, []).append(x)
+        self.checked = {bad.tick: k for k, (bad, _) in enumerate(program.checks)}
         self.late = self._late()
         self.steps: list[Step] = []
         self.order: dict[Step | None, int] = {None: -1}
@@ -96,6 +98,8 @@ class Lowered:
             self.weight[x.tick] = 1 + sum(self.weight[i.tick] for i in x.inputs if isinstance(i, Traced))
             if self._needs_memory(x):
                 self._step(x, self._allocate(x))
+            if x.tick in self.checked and (at := self.made[x.tick].step) is not None:
+                self._put(Check(self.checked[x.tick], self.name_of[x.tick]), self.order[at] + 1)
             if x.tick in self.name_of:
                 self.weight[x.tick] = 0
         self._commit()
@@ -154,7 +158,7 @@ class Lowered:
     def _needs_memory(self, x: Traced) -> bool:
         if x.tick in self.name_of or x.function == "constant" or x.tick in self.late or x.tick in self.whole:
             return False
-        if x.function in MADE_WHOLE or x.tick in self.slots:
+        if x.function in MADE_WHOLE or x.tick in self.slots or x.tick in self.checked:
             return True
         consumers = self.consumers.get(x.tick, [])
         if any(y.function == "gather" and y.inputs[0] is x for y in consumers):

@@ -45,8 +45,16 @@ def _blas(name: str) -> int:
 class Code:
     """A compiled program: `run` takes the address of a table of addresses."""
 
-    def __init__(self, engine: Any, routines: list[int], assembly: Callable[[], str], threads: int, python: int | None = None):
-        self.python = python  # which of the routines is the one that calls back into Python
+    def __init__(
+        self,
+        engine: Any,
+        routines: list[int],
+        assembly: Callable[[], str],
+        threads: int,
+        python: int | None = None,
+        status: int | None = None,
+    ):
+        self.python, self.status = python, status  # which of the routines calls back into Python; which is why it ended
         self._engine, self.routines, self.assembly = engine, routines, assembly
         together, alone = (engine.get_function_address(name) for name in ("program", "alone"))
         if not (together and alone):
@@ -137,8 +145,9 @@ def _loaded(description: dict[str, Any], code: bytes, machine: Any, assembly: Ca
     engine.add_object_file(llvm.ObjectFileRef.from_data(code))
     engine.finalize_object()
     routines = [_routine(name) for name in description["routines"]] + [0] * description["rows"]
-    python = description["routines"].index("python") if "python" in description["routines"] else None
-    return Code(engine, routines, assembly, threads, python)
+    names = description["routines"]
+    python, status = (names.index(n) if n in names else None for n in ("python", "status"))
+    return Code(engine, routines, assembly, threads, python, status)
 
 
 @cache
@@ -148,7 +157,7 @@ def _routine(name: str) -> int:
     BLAS is looked for in the library that SciPy's wheels carry, since importing scipy.linalg takes longer than all else
     that a program from disk needs; where there is none, SciPy is asked.
     """
-    if name == "python":  # each program has its own
+    if name in ("python", "status"):  # each program has its own
         return 0
     if name == "barrier":
         from autograd.kernels.pool import pool

@@ -21,6 +21,7 @@ def simplify(program: Program) -> None:
 def roots(program: Program) -> list[Traced]:
     """What a program is there to compute."""
     values = [*program.results, *(new for _, new in program.commits), *(v for _, _, v in program.attributes)]
+    values += [bad for bad, _ in program.checks]
     return [v for v in values if isinstance(v, Traced)]
 
 
@@ -46,6 +47,7 @@ def merge(program: Program) -> None:
         key = (x.function, x.dtype, x.shape, what, tuple(i.tick if isinstance(i, Traced) else (type(i), i) for i in x.inputs))
         twin[x.tick] = known.setdefault(key, simpler(x))
     program.results = [twin[r.tick] for r in program.results]
+    program.checks = list({twin[bad.tick].tick: (twin[bad.tick], message) for bad, message in program.checks}.values())
     program.commits = [(state, twin[new.tick]) for state, new in program.commits]
     program.attributes = [(h, n, twin[v.tick] if isinstance(v, Traced) else v) for h, n, v in program.attributes]
 

@@ -16,6 +16,7 @@ import numpy
 
 from autograd.errors import GraphError, UnsupportedError, user_line
 from autograd.rule import np
+from autograd.tape import mode
 
 __all__ = ["NAMESPACE", "Traced", "constant", "elementwise_names"]
 
@@ -225,8 +226,15 @@ def _picked(indices: Any, axis: int, shape: tuple[int, ...]) -> tuple[Any, Any]:
     places = counted((n,) + (1,) * (len(shape) - axis % len(shape) - 1), numpy.int32)
     indices = astype(lifted(indices), numpy.int64)
     valid = (indices >= -n) & (indices < n)
+    must_hold(valid, axis, n)
     indices = NAMESPACE.where(valid, NAMESPACE.where(indices < 0, indices + n, indices), -1)
     return places == astype(indices, numpy.int32), valid
+
+
+def must_hold(valid: Any, axis: int, n: int) -> None:
+    """That indices which are computed are inside: looked at when the program runs."""
+    if mode.capture is not None and isinstance(valid, Traced):
+        mode.capture.check(valid, f"an index is out of bounds for axis {axis}, of size {n}.")
 
 
 def counted(shape: tuple[int, ...], dtype: Any = numpy.int64) -> Any:

@@ -14,10 +14,12 @@ import numpy
 from autograd import tensor
 from autograd.compiler import address
 from autograd.compiler.address import address_of, is_plain
+from autograd.compiler.callback import Stopped
 from autograd.compiler.capture import Program, Result
 from autograd.compiler.frame import Frame, Kept, Layout, reuser
 from autograd.compiler.guards import LARGE, Condition, Survey, changed, flat, frozen, slot
 from autograd.compiler.trace import Traced
+from autograd.errors import IndexingError
 from autograd.kernels import threads
 from autograd.tape import Together, Writes, writes
 from autograd.tensor import Tensor, wrap
@@ -76,6 +78,7 @@ class Variant:
             callback, execute = Callback(lowered.calls, lowered.table()), self._execute
             self.code.routines[self.code.python] = callback.address
             self._execute = lambda table: callback.run(execute, table)
+        self._status = None if self.code.status is None else len(self.places) + self.code.status
         self.seconds = time.perf_counter() - started
 
     def _execute_alone(self, table: int) -> None:
@@ -262,7 +265,15 @@ class Variant:
                 raise
         try:
             self._execute(frame.address)
+            if self._status is not None and frame.table[self._status]:
+                message = self.program.checks[frame.table[self._status] - 1][1]
+                frame.table[self._status] = 0
+                raise Stopped(IndexingError(message))
             self._commit(frame, results, missing)
+        except Stopped as stopped:
+            _put_back(streams or [])
+            self._pool.append(frame)
+            raise stopped.error from None
         except BaseException:
             if mark is not None and _untouched(*mark):
                 _put_back(streams or [])

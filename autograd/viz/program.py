@@ -40,6 +40,7 @@ class ProgramGraph:
         made: dict[str, int] = {}  # array -> the box that holds or makes it
         _, calls = kernels(lowered.steps, self.arrays)
         source = {call.split("(")[0]: kernel for kernel, call in _texts(lowered)}
+        calls = [(step, call) for step, call in calls if step.written()]  # a check makes nothing
         shown = [(step, call) for step, call in calls if any(self.arrays[b].shape for b in step.touched())] or calls
         for step, call in shown:  # numbers, such as learning rates and counts of steps, have no box of their own
             below = []
