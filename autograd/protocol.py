@@ -14,6 +14,7 @@ import numpy
 
 from autograd.apply import ROUTES
 from autograd.errors import GraphError, UnsupportedError, user_line
+from autograd.tape import mode
 from autograd.tensor import Tensor
 
 __all__ = ["function_call", "ufunc_call"]
@@ -96,8 +97,10 @@ def _as_constant(function: Any, name: str, args: tuple[Any, ...], settings: dict
         nearest = NEAREST.get(name) or (close[0] if close else "")
         hint = f" The nearest call that has one is {nearest}." if nearest else ""
         raise UnsupportedError(
-            f"np.{name} has no derivative here.{hint} For its value alone, pass t.detach(). ({user_line()})"
+            f"{_qualified(function, name)} has no derivative here.{hint} For its value alone, pass t.detach(). ({user_line()})"
         )
+    if mode.capture is not None:
+        return mode.capture.eager(_qualified(function, name), function, args, settings)
     try:
         return function(*_map(_frozen, args), **_map(_frozen, settings))
     except ValueError as error:
@@ -107,6 +110,12 @@ def _as_constant(function: Any, name: str, args: tuple[Any, ...], settings: dict
             f"np.{name} writes into its argument, and the tape would not know. Use t[index] = value or "
             f"t.copy_(value). ({user_line()})"
         ) from None
+
+
+def _qualified(function: Any, name: str) -> str:
+    """What a NumPy function is called in programs: np.linalg.norm."""
+    module = getattr(function, "__module__", None) or "numpy"
+    return f"{module.replace('numpy', 'np', 1)}.{name}" if module.split(".")[0] == "numpy" else f"np.{name}"
 
 
 def _frozen(t: Tensor) -> Any:

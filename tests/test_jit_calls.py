@@ -562,3 +562,30 @@ def test_an_index_out_of_range_ends_the_step_before_anything_is_written(threads:
         assert ("thread" in step.source()) is (threads > 1)
     finally:
         ag.set_num_threads(before)
+
+
+@pytest.mark.parametrize(
+    "function",
+    [np.linalg.norm, np.diff, np.median, np.tril, lambda a: np.interp(a, [0.0, 9.0], [1.0, 2.0]), lambda a: np.linalg.inv(a @ a.T)],
+)
+def test_numpy_functions_of_constants_are_called_in_between(function: Any) -> None:
+    a = np.random.default_rng(0).normal(size=(4, 5))
+    w = ag.Tensor(2.0, requires_grad=True)
+
+    @ag.jit
+    def step(a: Any) -> Any:
+        w.grad = None
+        y = function(a * 2) * w
+        y.sum().backward()
+        return y
+
+    expected = function(a * 2)
+    np.testing.assert_allclose(step(a).numpy(), 2 * expected)
+    np.testing.assert_allclose(w.grad.item(), np.sum(expected))
+    assert step.explain().segments == 1 and repr(step) == "<jit step, 1 program>"
+
+
+def test_what_cannot_be_called_in_between_is_named() -> None:
+    for name, function in (("np.unique", np.unique), ("np.nonzero", np.nonzero), ("np.fft.fft", np.fft.fft)):
+        with pytest.raises(ag.errors.UnsupportedError, match="complex128" if "fft" in name else name):
+            ag.jit(lambda a, f=function: f(a))(np.ones(3))

@@ -77,6 +77,11 @@ def _made_inside(holder: Any) -> bool:
     return isinstance(holder._data if isinstance(holder, Tensor) else getattr(holder, "data", None), Traced)
 
 
+def _holds_tensor(tree: Any) -> bool:
+    items = tree.values() if isinstance(tree, dict) else tree
+    return any(isinstance(a, Tensor) or isinstance(a, tuple | list | dict) and _holds_tensor(a) for a in items)
+
+
 class Capture:
     """The mode in which a program is recorded."""
 
@@ -210,6 +215,14 @@ class Capture:
         self.program.arguments.append(instruction)
         self.program.draws.append(Draw(generator, method, arguments, instruction.settings["slot"]))
         return wrap(instruction)
+
+    def eager(self, name: str, function: Callable[..., Any], arguments: Any, settings: Any) -> Tensor:
+        """A call of a function that has no compiled form and needs no derivative, in the middle of the program."""
+        nested = [a for a in (*arguments, *settings.values()) if isinstance(a, tuple | list | dict)]
+        if any(isinstance(a, Tensor) for a in settings.values()) or any(_holds_tensor(a) for a in nested):
+            raise compose.unsupported(f"{name} of tensors in a container or by keyword", "Pass them one by one")
+        given = tuple(self.lift(a, a._data) if isinstance(a, Tensor) else a for a in arguments)
+        return wrap(compose.eager(name, function, given, settings))
 
     def check(self, valid: Traced, message: str) -> None:
         """Take down that something must hold when the program runs, or it ends before anything is written."""

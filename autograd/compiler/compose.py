@@ -494,11 +494,18 @@ def eager(name: str, function: Callable[..., Any], arguments: tuple[Any, ...], s
 
 
 def _ones(x: Traced) -> Any:
-    return numpy.ones(x.shape, x.dtype)
+    return _regular(numpy.ones(x.shape, x.dtype))
 
 
 def _counted(x: Traced) -> Any:
-    return numpy.arange(x.size).reshape(x.shape).astype(x.dtype)
+    return _regular(numpy.arange(x.size).reshape(x.shape).astype(x.dtype))
+
+
+def _regular(a: Any) -> Any:
+    """Square matrices with a heavy diagonal, so that they have inverses; other arrays as they are."""
+    if a.ndim < 2 or a.shape[-1] != a.shape[-2] or a.dtype.kind != "f":
+        return a
+    return a + (a.size + 1.0) * a.size * numpy.eye(a.shape[-1], dtype=a.dtype)
 
 
 def _absent(name: str, function: Any) -> Callable[..., Any]:

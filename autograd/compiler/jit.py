@@ -142,8 +142,17 @@ class Compiled:
             stacklevel=5,
         )
 
+    def __repr__(self) -> str:
+        name = getattr(self, "__name__", type(self.function).__name__)
+        if self.fallback_reason is not None:
+            return f"<jit {name}, uncompiled: {self.fallback_reason}>"
+        count = sum(map(len, self._variants.values()))
+        return f"<jit {name}, {count} program{'s' * (count != 1)}>"
+
     def source(self) -> str:
         """The source of the program that ran last."""
+        if self.fallback_reason is not None:
+            return f"# runs uncompiled: {self.fallback_reason}\n"
         return self._last.source if self._last is not None else "not called yet"
 
     def explain(self) -> Explanation:
