@@ -8,6 +8,7 @@ from typing import Any
 
 from autograd.compiler.capture import Program
 from autograd.compiler.trace import Traced
+from autograd.kernels.scalars import MANY_TIMES, NEUTRAL, SELF_INVERSE
 
 __all__ = ["merge", "order", "simplify"]
 
@@ -54,21 +55,19 @@ def merge(program: Program) -> None:
 
 def simpler(x: Traced) -> Traced:
     """What computes the same with less: nothing to the bit but a sum of one number many times, which is a product."""
-    if x.function in ("multiply", "strong_multiply"):
-        for one, other in (x.inputs, x.inputs[::-1]):
-            if is_one(one) and isinstance(other, Traced) and other.dtype == x.dtype:
-                return spread(other, x.shape, x.tick - 0.5)
-    elif x.function == "true_divide" and is_one(x.inputs[1]) and isinstance(x.inputs[0], Traced):
-        if x.inputs[0].dtype == x.dtype:
-            return spread(x.inputs[0], x.shape, x.tick - 0.5)
-    elif x.function == "negative" and x.inputs[0].function == "negative":
-        return x.inputs[0].inputs[0]  # type: ignore[no-any-return]
-    elif x.function == "sum" and x.inputs[0].function == "broadcast" and x.dtype == x.inputs[0].dtype and x.dtype.kind == "f":
-        whole, source = x.inputs[0], x.inputs[0].inputs[0]
-        extents = (1,) * (whole.ndim - source.ndim) + source.shape
+    for k in NEUTRAL.get(x.function, ()):
+        one, other = x.inputs[k], x.inputs[1 - k]
+        if is_one(one) and isinstance(other, Traced) and other.dtype == x.dtype:
+            return spread(other, x.shape, x.tick - 0.5)
+    below: Any = x.inputs[0] if x.inputs else None
+    if x.function in SELF_INVERSE and isinstance(below, Traced) and below.function == x.function:
+        return below.inputs[0]  # type: ignore[no-any-return]
+    if x.function in MANY_TIMES and below.function == "broadcast" and x.dtype == below.dtype and x.dtype.kind == "f":
+        source = below.inputs[0]
+        extents = (1,) * (below.ndim - source.ndim) + source.shape
         if all(extents[a] == 1 for a in x.settings["axes"]):
-            count = math.prod(whole.shape[a] for a in x.settings["axes"])
-            product = Traced("multiply", (source, float(count)), source.shape, x.dtype)
+            count = math.prod(below.shape[a] for a in x.settings["axes"])
+            product = Traced(MANY_TIMES[x.function], (source, float(count)), source.shape, x.dtype)
             product.tick = x.tick - 0.5
             return spread(product, x.shape, x.tick - 0.25)
     return x

@@ -14,7 +14,7 @@ import numpy as np
 
 from autograd.kernels import inverse, math32, math64
 
-__all__ = ["FUNCTIONS", "INTRINSICS", "LIBRARY", "SCALARS", "source_of"]
+__all__ = ["FUNCTIONS", "INTRINSICS", "LIBRARY", "MANY_TIMES", "NEUTRAL", "SCALARS", "SELF_INVERSE", "source_of"]
 
 
 def larger(a, b):  # type: ignore[no-untyped-def]
@@ -65,6 +65,15 @@ FUNCTIONS: dict[str, Any] = {
     **{name: f for module in (inverse, math32, math64) for name, f in vars(module).items() if isfunction(f)},
 }  # fmt: skip
 
+
+NEUTRAL = {"multiply": (0, 1), "strong_multiply": (0, 1), "true_divide": (1,)}
+"""Functions of two operands, and which of them may be left out where it is 1."""
+
+SELF_INVERSE = ("negative",)
+"""Functions that undo themselves."""
+
+MANY_TIMES = {"sum": "multiply"}
+"""What a reduction of equal numbers is of the number and their count."""
 
 INTRINSICS = {"sqrt": "sqrt", "floor": "floor", "ceil": "ceil", "trunc": "trunc", "round_even": "rint", "abs": "fabs",
               "fma": "fma", "copysign": "copysign"}  # fmt: skip
