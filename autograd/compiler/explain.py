@@ -90,9 +90,14 @@ class Explanation:
             f"{_count(len(self.kernels), 'kernel')}, of which {sum(k.name == 'BLAS' for k in self.kernels)} by BLAS",
             f"{_units(self.flops)}flop and {_units(self.bytes)}B a call, {_units(self.arena)}B of scratch; "
             f"compiled in {self.seconds:.2f} s",
-            f"{_count(self.inputs, 'input')}, {_count(self.states, 'array')} of state of which {self.writes} are written, "
+            f"{_count(self.inputs, 'input')}, {self._state()}, "
             f"{_count(self.results, 'result')}{draws}; {_count(self.conditions, 'condition')} looked at before each call",
         ]
+
+    def _state(self) -> str:
+        if not self.states:
+            return "no state"
+        return f"{_count(self.states, 'array')} of state, {self.writes or 'none'} of them written"
 
     def _rows(self) -> list[tuple[str, ...]]:
         return [

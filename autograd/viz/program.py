@@ -76,7 +76,8 @@ class ProgramGraph:
         name = call.split("(")[0]
         traffic = sum(self.arrays[b].bytes for b in step.touched())
         count = len([f for f in step.sources if f not in SILENT])
-        note = [f"{count} functions, {len(step.loops)} loops" if isinstance(step, Nest) and count > 1 else ""]
+        loops = len(step.loops) if isinstance(step, Nest) else 0
+        note = [f"{count} functions, {loops} loop{'s' * (loops != 1)}" if loops and count > 1 else ""]
         note.append(f"{_units(step.flops())}flop, {_units(traffic)}B" + (", all threads" if step.shared else ""))
         if isinstance(step, Nest):
             over = max((loop.shape for loop in step.loops), key=math.prod)
