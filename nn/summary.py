@@ -63,14 +63,18 @@ class Summary:
         return "\n".join([lines[0], rule, *lines[1:], rule, total])
 
 
+PRODUCTS = ("@", "xWᵀ+b")
+"""Signs of the ops that are matrix products, of the last axis of their first operand."""
+
+
 def flops(node: Node) -> int:
     """Floating-point operations of one node of the tape."""
     op, size = node.op, prod(node.shape)
     if op is None:
         return 0
     shapes = [_shape(node, i) for i in range(len(node.inputs))]
-    if op.label == "@" and len(shapes) == 2:
-        return 2 * size * (shapes[0][-1] if shapes[0] else 1)
+    if op.label in PRODUCTS:  # and what is added to it
+        return 2 * size * (shapes[0][-1] if shapes[0] else 1) + size * (len(shapes) - 2)
     if op.kind == "elementwise":
         return size
     largest = max((prod(s) for s in shapes), default=0)
