@@ -590,3 +590,9 @@ def test_what_cannot_be_called_in_between_is_named() -> None:
     for name, function in (("np.unique", np.unique), ("np.nonzero", np.nonzero), ("np.fft.fft", np.fft.fft)):
         with pytest.raises(ag.errors.UnsupportedError, match="complex128" if "fft" in name else name):
             ag.jit(lambda a, f=function: f(a))(np.ones(3))
+
+
+def test_making_an_array_of_computed_numbers_names_the_way_out() -> None:
+    for function, argument in ((lambda a: np.array([a[0], a[1]]), np.ones(2)), (lambda a: np.sum(a), [1.0, 2.0])):
+        with pytest.raises(ag.errors.GraphError, match=r"np\.stack.*np\.array"):
+            ag.jit(function)(argument)

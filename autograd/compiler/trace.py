@@ -52,9 +52,12 @@ class Traced:
 
     def concretised(self, what: str) -> GraphError:
         """The error for reading a value that does not exist yet."""
+        way = "Return it from the jitted function and read it outside, or choose with autograd.where."
+        if what == "an array":
+            what = "making an array of a tensor"
+            way = "Join tensors with np.stack, write into a Tensor, and pass numbers as one np.array rather than as a list."
         return GraphError(
-            f"{what} reads a value while the program is being recorded, before there is one. Return it from the jitted "
-            f"function and read it outside, or choose with autograd.where. ({user_line()})"
+            f"{what} reads a value while the program is being recorded, before there is one. {way} ({user_line()})"
         )
 
     def __array__(self, *_: Any, **__: Any) -> Any:
