@@ -103,13 +103,8 @@ def positions(shape: tuple[int, ...], index: Any) -> Any:
     return np.where(known, inner + constant(before) + constant(numbered(rest)), -1)
 
 
-def found(y: Any, places: Any) -> Any:
-    """What was read at positions; NaN where a computed one points outside."""
-    return np.where(np.less(places, 0), numpy.nan, y) if isinstance(places, Traced) and y.dtype.kind == "f" else y
-
-
 def getitem(x: Any, index: Any) -> Any:
-    """x[index]; NaN (0 among integers) where an index that is computed points outside."""
+    """x[index]; an index that is computed and points outside ends the program."""
     if not isinstance(x, Traced):
         if not has_traced(index):
             return x[index]
@@ -117,7 +112,7 @@ def getitem(x: Any, index: Any) -> Any:
     if is_basic(index):
         return sliced(x, index)
     places = positions(x.shape, index)
-    return found(gather(x, places), places)
+    return gather(x, places)
 
 
 def is_basic(index: Any) -> bool:
@@ -178,7 +173,7 @@ def take_along_axis(x: Any, indices: Any, axis: int) -> Any:
     if indices.shape[axis] == 1:
         return _one_along(lifted(x), indices, axis)
     places = along(indices, axis, x.shape)
-    return found(gather(lifted(x), places), places)
+    return gather(lifted(x), places)
 
 
 def put_along(g: Any, indices: Any, axis: int, shape: tuple[int, ...]) -> Any:

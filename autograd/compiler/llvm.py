@@ -97,10 +97,6 @@ class Maker(Expressions):
             b.position_at_end(leave)
             b.ret_void()
             b.position_at_end(on)
-        elif name == "clock":  # clock(ticks[k]): the processor's counter, for measuring steps
-            place = s.value.args[0]
-            counter = self.module.declare_intrinsic("llvm.readcyclecounter", [], self.ir.FunctionType(self.ir.IntType(64), []))
-            b.store(b.call(counter, []), b.bitcast(self.argument(place), self.ir.IntType(64).as_pointer()))
         elif name == "barrier":
             wait = self.ir.FunctionType(self.ir.VoidType(), [self.ir.IntType(64)])
             b.call(self.routine("barrier", wait), [self.value(s.value.args[0])[0]])

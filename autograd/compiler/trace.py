@@ -221,17 +221,15 @@ def matmul(a: Any, b: Any) -> Any:
     return Traced("matmul", (a.astype(dtype), b.astype(dtype)), (*a.shape[:-1], b.shape[-1]), dtype)
 
 
-def _picked(indices: Any, axis: int, shape: tuple[int, ...]) -> tuple[Any, Any]:
-    """Where along an axis an index array points, as a mask; and where it points inside at all."""
+def _picked(indices: Any, axis: int, shape: tuple[int, ...]) -> Any:
+    """Where along an axis an index array points, as a mask; an index out of range ends the program."""
     if indices.shape[axis] != 1:
         raise UnsupportedError(f"picking several elements along an axis has no compiled form yet. ({user_line()})")
     n = shape[axis]
     places = counted((n,) + (1,) * (len(shape) - axis % len(shape) - 1), numpy.int32)
     indices = astype(lifted(indices), numpy.int64)
-    valid = (indices >= -n) & (indices < n)
-    must_hold(valid, axis, n)
-    indices = NAMESPACE.where(valid, NAMESPACE.where(indices < 0, indices + n, indices), -1)
-    return places == astype(indices, numpy.int32), valid
+    must_hold((indices >= -n) & (indices < n), axis, n)
+    return places == astype(NAMESPACE.where(indices < 0, indices + n, indices), numpy.int32)
 
 
 def must_hold(valid: Any, axis: int, n: int) -> None:
@@ -246,15 +244,13 @@ def counted(shape: tuple[int, ...], dtype: Any = numpy.int64) -> Any:
 
 
 def take_along_axis(x: Any, indices: Any, axis: int) -> Any:
-    """The element that an index picks along an axis, as a masked sum; an index out of range gives NaN."""
-    mask, valid = _picked(indices, axis, x.shape)
-    y = NAMESPACE.sum(NAMESPACE.where(mask, x, 0), axis=axis, keepdims=True)
-    return NAMESPACE.where(valid, y, numpy.nan) if y.dtype.kind == "f" else y
+    """The element that an index picks along an axis, as a masked sum."""
+    return NAMESPACE.sum(NAMESPACE.where(_picked(indices, axis, x.shape), x, 0), axis=axis, keepdims=True)
 
 
 def put_along(g: Any, indices: Any, axis: int, shape: tuple[int, ...]) -> Any:
     """Zeros but where an index points along an axis."""
-    return NAMESPACE.where(_picked(indices, axis, shape)[0], g, 0)
+    return NAMESPACE.where(_picked(indices, axis, shape), g, 0)
 
 
 def _like(fill: int) -> Callable[..., Any]:
