@@ -6,8 +6,6 @@ import ast
 import ctypes
 from collections.abc import Callable
 from functools import cache
-from importlib.util import find_spec
-from pathlib import Path
 from typing import Any
 
 from autograd.compiler import cache as cached
@@ -163,15 +161,11 @@ def _routine(name: str) -> int:
         from autograd.kernels.pool import pool
 
         return pool().barrier_address
-    spec = find_spec("scipy")
-    if spec is None or spec.origin is None:
-        return _blas(name)
-    root = Path(spec.origin).parent
-    for library in [*root.parent.glob("scipy.libs/*openblas*"), *root.glob(".dylibs/*openblas*")]:
-        try:
-            address = ctypes.cast(ctypes.CDLL(str(library))[f"scipy_{name}_"], ctypes.c_void_p).value
-        except (OSError, AttributeError):
-            continue
+    from autograd.kernels.threads import openblas
+
+    for library in openblas("scipy"):
+        routine: Any = getattr(library, f"scipy_{name}_", None)
+        address = ctypes.cast(routine, ctypes.c_void_p).value
         if address is not None:
             return address
     return _blas(name)

@@ -8,6 +8,7 @@ shared loop adds up into an array, each thread adds into one of its own, and the
 from __future__ import annotations
 
 from autograd.compiler.loops import Buffer, Nest, Plain, Product, Step, Store
+from autograd.kernels.threads import single
 
 __all__ = ["phases", "split", "work"]
 
@@ -28,7 +29,8 @@ def split(steps: list[Step], buffers: dict[str, Buffer], threads: int) -> bool:
         if work(step, buffers) < STEP:
             continue
         if isinstance(step, Product):
-            step.shared = step.stack >= threads or max(buffers[step.out].shape[-2:]) >= 8 * threads
+            divides = step.stack >= threads or max(buffers[step.out].shape[-2:]) >= 8 * threads
+            step.shared = divides and single("scipy") is not None  # any other BLAS would start threads of its own in each
         elif isinstance(step, Plain):
             step.shared = step.stack >= threads
         elif isinstance(step, Nest) and step.outer() >= threads:

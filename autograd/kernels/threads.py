@@ -14,6 +14,8 @@ import operator
 import os
 import sys
 import threading
+from collections.abc import Iterator
+from contextlib import suppress
 from functools import cache
 from importlib.util import find_spec
 from pathlib import Path
@@ -21,7 +23,7 @@ from typing import Any
 
 from autograd.errors import ArgumentError
 
-__all__ = ["SMALL", "Switch", "chosen", "get_num_threads", "loaded", "set_num_threads", "single"]
+__all__ = ["SMALL", "Switch", "chosen", "get_num_threads", "loaded", "openblas", "set_num_threads", "single"]
 
 SMALL = 1 << 24
 """Multiply-adds of a product below which one thread is best."""
@@ -151,16 +153,19 @@ def single(package: str) -> Switch | None:
         return _switches[package]
 
 
-def _look(package: str) -> Switch | None:
+def openblas(package: str) -> Iterator[ctypes.CDLL]:
+    """The OpenBLAS that the wheel of "numpy" or "scipy" carries, found without importing it."""
     spec = find_spec(package)
     if spec is None or spec.origin is None:
-        return None
+        return
     root = Path(spec.origin).parent
     for library in sorted([*root.parent.glob(f"{package}.libs/*openblas*"), *root.glob(".dylibs/*openblas*")]):
-        try:
-            handle = ctypes.CDLL(str(library))
-        except OSError:
-            continue
+        with suppress(OSError):
+            yield ctypes.CDLL(str(library))
+
+
+def _look(package: str) -> Switch | None:
+    for handle in openblas(package):
         for name in ("scipy_openblas_{}_num_threads64_", "scipy_openblas_{}_num_threads", "openblas_{}_num_threads64_",
                      "openblas_{}_num_threads"):  # fmt: skip
             try:
