@@ -10,7 +10,7 @@ import numpy as np
 
 import autograd as ag
 from autograd.errors import AutogradError
-from nn import functional as F
+from nn.functional.losses import are_classes, are_shares
 from nn.module import Module
 
 __all__ = ["CompiledStep", "modes_kept", "take_step", "why_not"]
@@ -75,8 +75,8 @@ class CompiledStep:
                         self._outputs[key] = model(x)
                 except AutogradError:
                     return False
-            return F._are_classes(self._outputs[key], target, loss.ignore_index)
-        return not hasattr(loss, "pos_weight") or F._are_shares(target)
+            return are_classes(self._outputs[key], target, loss.ignore_index)
+        return not hasattr(loss, "pos_weight") or are_shares(target)
 
 
 def _is_array(x: Any) -> bool:

@@ -1,0 +1,5 @@
+"""Convolutions, as pure functions."""
+
+from __future__ import annotations
+
+__all__: list[str] = []
