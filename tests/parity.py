@@ -35,7 +35,8 @@ def values_and_gradients(function: Function, arrays: Sequence[Any], jit: bool = 
         outputs = function(*tensors)
         outputs = list(outputs) if isinstance(outputs, tuple | list) else [outputs]
         total = sum(((y * _weights(y.shape).astype(y.dtype)).sum() for y in outputs), 0.0)
-        total.backward()
+        if isinstance(total, ag.Tensor) and total.requires_grad:
+            total.backward()
         return outputs
 
     ag.manual_seed(seed)
