@@ -18,7 +18,7 @@ from autograd.accelerate import CompiledPass, accelerated, can_compile
 from autograd.check import check_grads
 from autograd.kernels.threads import get_num_threads, set_num_threads
 from autograd.memory import keep_freed_memory as _keep_freed_memory
-from autograd.modes import anomaly_mode, enable_grad, is_grad_enabled, is_recording, no_grad
+from autograd.modes import anomaly_mode, enable_grad, is_grad_enabled, is_recording, no_grad, require
 from autograd.random import Generator, default_generator, manual_seed
 from autograd.state import State, overwrite
 from autograd.tensor import Tensor, from_numpy, get_default_dtype, set_default_dtype
@@ -32,7 +32,7 @@ __all__ = [
     "CompiledPass", "Generator", "State", "Tensor", "Value", "accelerated", "anomaly_mode", "can_compile",
     "check_grads", "default_generator", "enable_grad", "errors", "from_numpy", "get_default_dtype", "get_num_threads",
     "is_grad_enabled", "is_recording", "jit", "manual_seed", "no_grad", "ops",
-    "overwrite", "set_default_dtype", "set_num_threads", "tape", *_functions,
+    "overwrite", "require", "set_default_dtype", "set_num_threads", "tape", *_functions,
 ]  # fmt: skip
 
 

@@ -10,9 +10,12 @@ import inspect
 from collections.abc import Callable, Generator
 from typing import Any, TypeVar
 
+import numpy
+
+from autograd.errors import ArgumentError, AutogradError, user_line
 from autograd.tape import mode
 
-__all__ = ["anomaly_mode", "enable_grad", "is_grad_enabled", "is_recording", "no_grad"]
+__all__ = ["anomaly_mode", "enable_grad", "is_grad_enabled", "is_recording", "no_grad", "require"]
 
 F = TypeVar("F", bound=Callable[..., Any])
 
@@ -88,6 +91,30 @@ class anomaly_mode(_Switch):
 def is_recording() -> bool:
     """Whether `jit` is recording a program in this thread: the data of Tensors then stand for values to come."""
     return mode.capture is not None
+
+
+def require(condition: Any, message: str, error: type[AutogradError] = ArgumentError) -> None:
+    """Raise unless a condition, an array or Tensor of truth values, holds everywhere.
+
+    In a compiled function it is looked at when the program runs; if it does not hold, nothing was written. The message cannot
+    contain values there, since it is made when the function is recorded.
+
+    >>> import autograd as ag
+    >>> @ag.jit
+    ... def root(x):
+    ...     require(x >= 0, "a root needs numbers that are not negative.")
+    ...     return ag.sqrt(x)
+    >>> root(ag.Tensor([4.0])).tolist()
+    [2.0]
+    >>> root(ag.Tensor([-4.0]))
+    Traceback (most recent call last):
+    autograd.errors.ArgumentError: a root needs numbers that are not negative. ...
+    """
+    valid = getattr(condition, "_data", condition)
+    if mode.capture is not None and not isinstance(valid, numpy.ndarray | numpy.generic | bool):
+        mode.capture.check(valid, message, error)
+    elif not numpy.all(valid):
+        raise error(f"{message} ({user_line()})")
 
 
 def is_grad_enabled() -> bool:

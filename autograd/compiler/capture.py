@@ -15,7 +15,7 @@ import numpy
 
 from autograd.compiler import compose, trace
 from autograd.compiler.trace import Traced
-from autograd.errors import GraphError, UnsupportedError, user_line
+from autograd.errors import GraphError, IndexingError, UnsupportedError, user_line
 from autograd.tape import mode
 from autograd.tensor import Tensor, wrap
 
@@ -32,7 +32,7 @@ class Program:
         self.arguments: list[Traced] = []
         self.states: list[tuple[Traced, Tensor, Any]] = []  # instruction, the tensor that was read, its array then
         self.results: list[Any] = []
-        self.checks: list[tuple[Traced, str]] = []  # how many elements are not as they must be, and what to say then
+        self.checks: list[tuple[Traced, tuple[type[Exception], str]]] = []  # elements not as they must be, the error then
         self.commits: list[tuple[Traced, Traced]] = []  # (state, its new value)
         self.attributes: list[tuple[Any, str, Any]] = []  # (holder, name, new value: a Traced or anything else)
         self.expected_none: list[tuple[Any, str]] = []  # attributes that were read, and were None
@@ -224,10 +224,10 @@ class Capture:
         given = tuple(self.lift(a, a._data) if isinstance(a, Tensor) else a for a in arguments)
         return wrap(compose.eager(name, function, given, settings))
 
-    def check(self, valid: Traced, message: str) -> None:
+    def check(self, valid: Traced, message: str, kind: type[Exception] = IndexingError) -> None:
         """Take down that something must hold when the program runs, or it ends before anything is written."""
         bad = trace.NAMESPACE.sum(trace.NAMESPACE.where(valid, 0, 1), keepdims=True)
-        self.program.checks.append((bad, f"{message} ({user_line()})"))
+        self.program.checks.append((bad, (kind, f"{message} ({user_line()})")))
 
     def assign(self, holder: Any, name: str, value: Any) -> None:
         """Set an attribute for the time of the recording."""

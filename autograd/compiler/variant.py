@@ -19,7 +19,6 @@ from autograd.compiler.capture import Program, Result
 from autograd.compiler.frame import Frame, Kept, Layout, reuser
 from autograd.compiler.guards import LARGE, Condition, Survey, changed, flat, frozen, slot
 from autograd.compiler.trace import Traced
-from autograd.errors import IndexingError
 from autograd.kernels import threads
 from autograd.tape import Together, Writes, writes
 from autograd.tensor import Tensor, wrap
@@ -266,9 +265,9 @@ class Variant:
         try:
             self._execute(frame.address)
             if self._status is not None and frame.table[self._status]:
-                message = self.program.checks[frame.table[self._status] - 1][1]
+                kind, message = self.program.checks[frame.table[self._status] - 1][1]
                 frame.table[self._status] = 0
-                raise Stopped(IndexingError(message))
+                raise Stopped(kind(message))
             self._commit(frame, results, missing)
         except Stopped as stopped:
             _put_back(streams or [])
