@@ -11,7 +11,7 @@ import numpy as np
 
 import autograd as ag
 from autograd.errors import ArgumentError, AxisError, ShapeError, user_line
-from nn.functional.common import Tensor, as_tensor, log_total, shifted
+from nn.functional.common import Tensor, as_tensor, finite, log_total, not_below, positive, shifted
 
 __all__ = [
     "celu", "elu", "gelu", "glu", "hardshrink", "hardsigmoid", "hardswish", "hardtanh", "leaky_relu", "log_softmax",
@@ -21,15 +21,6 @@ __all__ = [
 
 SELU_ALPHA, SELU_SCALE = 1.6732632423543772848170429916717, 1.0507009873554804934193349852946
 """For which outputs of mean 0 and variance 1 keep these from layer to layer (Klambauer et al. 2017)."""
-
-
-def _number(name: str, what: str, value: Any, low: float | None = None) -> float:
-    """A setting of an activation, finite, and above `low` where one is given."""
-    right = isinstance(value, int | float | np.number) and not isinstance(value, bool) and np.isfinite(value)
-    if not right or (low is not None and not value > low):
-        bound = "" if low is None else f" above {low:g}"
-        raise ArgumentError(f"{name}: {what} must be a finite number{bound}, got {value!r}. ({user_line()})")
-    return float(value)
 
 
 def _below(x: Tensor) -> Tensor:
@@ -101,7 +92,7 @@ def leaky_relu(x: Any, negative_slope: float = 0.01) -> Tensor:
     [-1.0, 2.0]
     """
     x = as_tensor(x)
-    return ag.where(x > 0, x, x * _number("leaky_relu", "negative_slope", negative_slope))
+    return ag.where(x > 0, x, x * finite("leaky_relu", "negative_slope", negative_slope))
 
 
 @ag.accelerated("x")
@@ -150,7 +141,7 @@ def swish(x: Any, beta: Any = 1.0) -> Tensor:
     True
     """
     x = as_tensor(x)
-    beta = beta if isinstance(beta, Tensor) else _number("swish", "beta", beta)
+    beta = beta if isinstance(beta, Tensor) else finite("swish", "beta", beta)
     return x * ag.sigmoid(x * beta)
 
 
@@ -188,7 +179,7 @@ def elu(x: Any, alpha: float = 1.0) -> Tensor:
     [-1.0, 0.0, 2.0]
     """
     x = as_tensor(x)
-    return ag.where(x > 0, x, _number("elu", "alpha", alpha) * ag.expm1(_below(x)))
+    return ag.where(x > 0, x, finite("elu", "alpha", alpha) * ag.expm1(_below(x)))
 
 
 @ag.accelerated("x")
@@ -214,7 +205,7 @@ def celu(x: Any, alpha: float = 1.0) -> Tensor:
     >>> celu(ag.Tensor([-1e4, 2.0]), alpha=0.5).tolist()
     [-0.5, 2.0]
     """
-    x, alpha = as_tensor(x), _number("celu", "alpha", alpha, 0)
+    x, alpha = as_tensor(x), positive("celu", "alpha", alpha)
     return ag.where(x > 0, x, alpha * ag.expm1(_below(x) / alpha))
 
 
@@ -227,7 +218,7 @@ def softplus(x: Any, beta: float = 1.0, threshold: float = 20.0) -> Tensor:
     >>> softplus(ag.Tensor([-1e4, 1e4])).tolist()
     [0.0, 10000.0]
     """
-    x, beta = as_tensor(x), _number("softplus", "beta", beta, 0)
+    x, beta = as_tensor(x), positive("softplus", "beta", beta)
     scaled = x * beta
     return ag.where(scaled > threshold, x, ag.softplus(scaled) / beta)
 
@@ -273,7 +264,7 @@ def hardtanh(x: Any, min_val: float = -1.0, max_val: float = 1.0) -> Tensor:
     >>> hardtanh(ag.Tensor([-4.0, 0.5, 4.0])).tolist()
     [-1.0, 0.5, 1.0]
     """
-    low, high = _number("hardtanh", "min_val", min_val), _number("hardtanh", "max_val", max_val)
+    low, high = finite("hardtanh", "min_val", min_val), finite("hardtanh", "max_val", max_val)
     if not low < high:
         raise ArgumentError(f"hardtanh: min_val must be below max_val, got {min_val} and {max_val}. ({user_line()})")
     x = as_tensor(x)
@@ -328,7 +319,7 @@ def softshrink(x: Any, lambd: float = 0.5) -> Tensor:
     >>> softshrink(ag.Tensor([-2.0, 0.3, 2.0])).tolist()
     [-1.5, 0.0, 1.5]
     """
-    lambd = _not_negative("softshrink", lambd)
+    lambd = not_below("softshrink", "lambd", lambd, 0)
     x = as_tensor(x)
     return ag.where(x.detach() > lambd, x - lambd, ag.where(x.detach() < -lambd, x + lambd, 0))
 
@@ -339,15 +330,9 @@ def hardshrink(x: Any, lambd: float = 0.5) -> Tensor:
     >>> hardshrink(ag.Tensor([-2.0, 0.3, 2.0])).tolist()
     [-2.0, 0.0, 2.0]
     """
-    lambd = _not_negative("hardshrink", lambd)
+    lambd = not_below("hardshrink", "lambd", lambd, 0)
     x = as_tensor(x)
     return ag.where(ag.absolute(x.detach()) > lambd, x, 0)
-
-
-def _not_negative(name: str, lambd: Any) -> float:
-    if not (isinstance(lambd, int | float | np.number) and 0 <= lambd < np.inf):
-        raise ArgumentError(f"{name}: lambd must be a finite number, at least 0, got {lambd!r}. ({user_line()})")
-    return float(lambd)
 
 
 def threshold(x: Any, threshold: float, value: float) -> Tensor:

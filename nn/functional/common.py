@@ -13,9 +13,49 @@ import autograd as ag
 from autograd.errors import ArgumentError, ShapeError, user_line
 from nn.module import concrete
 
-__all__ = ["Tensor", "as_tensor", "given_tensor", "in_unit_interval", "like", "log_total", "reduced", "same_shape", "shifted"]
+__all__ = [
+    "LOSS", "Tensor", "as_tensor", "finite", "given_tensor", "in_unit_interval", "like", "log_total", "not_below", "one_of_two",
+    "positive", "reduced", "same_shape", "shifted",
+]  # fmt: skip
 
 Tensor = ag.Tensor
+LOSS = 512
+"""Elements from which a loss made of many ops runs compiled: from there on that saves more than a call of it costs."""
+
+
+def finite(name: str, what: str, value: Any) -> float:
+    """A setting that has to be a finite number."""
+    if not isinstance(value, int | float | np.number) or isinstance(value, bool) or not np.isfinite(value):
+        raise ArgumentError(f"{name}: {what} must be a finite number, got {value!r}. ({user_line()})")
+    return float(value)
+
+
+def positive(name: str, what: str, value: Any) -> float:
+    """A setting that has to be above 0, and finite."""
+    if not finite(name, what, value) > 0:
+        raise ArgumentError(f"{name}: {what} must be above 0, got {value!r}. ({user_line()})")
+    return float(value)
+
+
+def not_below(name: str, what: str, value: Any, low: float) -> Any:
+    """A setting, or the values of a Tensor as far as they are known, that must not be below a bound."""
+    values = concrete(value) if isinstance(value, Tensor) else np.asarray(finite(name, what, value))
+    if values is not None and values.size and values.min() < low:
+        at = np.unravel_index(int(np.nanargmin(values)), values.shape)
+        where = f" at position {tuple(int(i) for i in at)}" if at else ""
+        raise ArgumentError(f"{name}: {what} must be at least {low:g}, got {values[at]:g}{where}. ({user_line()})")
+    return value
+
+
+def one_of_two(name: str, target: Tensor) -> None:
+    """Targets are −1 or 1."""
+    values = concrete(target)
+    if values is not None and values.size and not (np.abs(values) == 1).all():
+        at = np.unravel_index(int((np.abs(values) != 1).argmax()), values.shape)
+        raise ArgumentError(
+            f"{name}: target {values[at]:g} at position {tuple(int(i) for i in at)} is neither −1 nor 1. For classes 0 and 1, "
+            f"write 2 * target - 1. ({user_line()})"
+        )
 
 
 def as_tensor(x: Any) -> Tensor:
