@@ -14,7 +14,7 @@ import numpy
 
 from autograd.kernels.blas import matmul
 
-__all__ = ["is_basic", "np"]
+__all__ = ["each", "is_basic", "np", "window_counts", "window_room"]
 
 Rule = Callable[..., Any]
 
@@ -117,6 +117,58 @@ def write(x: Any, v: Any, path: Any) -> Any:
             place = op.forward()(place, **settings)
         place[...] = v
     return y
+
+
+@_instruction
+def windows(x: Any, size: Any, stride: Any = 1, dilation: Any = 1) -> Any:
+    """A read-only view of x, (…, K…, O…): element k of window o of the last axes is x[…, o·stride + k·dilation]."""
+    d = len(size)
+    stride, dilation = each(stride, d), each(dilation, d)
+    counts = window_counts(x.shape, size, stride, dilation)
+    lead, steps = x.shape[: x.ndim - d], x.strides[x.ndim - d :]
+    along = [s * n for s, n in zip(steps, dilation, strict=True)] + [s * n for s, n in zip(steps, stride, strict=True)]
+    return numpy.lib.stride_tricks.as_strided(
+        x, (*lead, *size, *counts), (*x.strides[: x.ndim - d], *along), writeable=False
+    )  # fmt: skip
+
+
+@_instruction
+def overlap_add(g: Any, shape: tuple[int, ...], stride: Any = 1, dilation: Any = 1) -> Any:
+    """Zeros of a shape with windows (…, K…, O…) added where `windows` reads them: as many slices as a window has elements."""
+    d = g.ndim - len(shape)
+    y, size, counts = numpy.zeros(shape, g.dtype), g.shape[-2 * d : -d], g.shape[g.ndim - d :]
+    stride, dilation = each(stride, d), each(dilation, d)
+    window_room(shape, size, counts, stride, dilation)
+    for k in numpy.ndindex(*size):
+        at = (slice(i * m, i * m + (n - 1) * s + 1, s) if n else slice(0)
+              for i, m, n, s in zip(k, dilation, counts, stride, strict=True))  # fmt: skip
+        y[(..., *at)] += g[(*(slice(None),) * (g.ndim - 2 * d), *k)]
+    return y
+
+
+def each(n: Any, d: int) -> tuple[int, ...]:
+    """A setting for each of d axes."""
+    return (int(n),) * d if isinstance(n, int | numpy.integer) else tuple(n)
+
+
+def window_counts(shape: tuple[int, ...], size: Any, stride: Any, dilation: Any) -> tuple[int, ...]:
+    """How many windows fit along each of the last axes: ⌊(length − reach)/stride⌋ + 1, reach = dilation·(size − 1) + 1."""
+    if not 0 < len(size) <= len(shape) or not len(size) == len(stride) == len(dilation):
+        raise ValueError(f"windows of size {size} with stride {stride} and dilation {dilation} do not fit shape {shape}")
+    if min((*size, *stride, *dilation), default=1) < 1:
+        raise ValueError(f"size {size}, stride {stride} and dilation {dilation} of windows must all be at least 1")
+    reach = tuple(m * (k - 1) + 1 for k, m in zip(size, dilation, strict=True))
+    lengths = shape[len(shape) - len(size) :]
+    if any(r > n for r, n in zip(reach, lengths, strict=True)):
+        raise ValueError(f"windows that reach over {reach} elements do not fit into axes of length {lengths}")
+    return tuple((n - r) // s + 1 for n, r, s in zip(lengths, reach, stride, strict=True))
+
+
+def window_room(shape: tuple[int, ...], size: Any, counts: Any, stride: Any, dilation: Any) -> None:
+    """That windows fit into a shape."""
+    ends = tuple((n - 1) * s + m * (k - 1) + 1 for k, n, s, m in zip(size, counts, stride, dilation, strict=True))
+    if any(e > n for e, n in zip(ends, shape[len(shape) - len(ends) :], strict=True)):
+        raise ValueError(f"windows that reach to {ends} do not fit into shape {shape}")
 
 
 def is_basic(index: Any) -> bool:

@@ -185,6 +185,15 @@ shaped(
 )
 shaped("repeat", (2, 3), {"repeats": 2}, {"repeats": 3, "axis": 1}, {"repeats": (1, 0, 2), "axis": -1})
 
+# windows
+shaped("windows", (2, 7), {"size": (3,)}, {"size": (2,), "stride": 2}, {"size": (3,), "stride": (2,), "dilation": (2,)},
+       {"size": (7,)}, {"size": (1,), "stride": 3}, {"size": (2, 3), "stride": (1, 2), "dilation": (1, 2)})  # fmt: skip
+shaped("windows", (2, 1, 5, 4), {"size": (2, 3)}, {"size": (3, 1), "stride": (2, 3)}, {"size": (1, 1)})
+shaped("overlap_add", (2, 3, 5), {"shape": (2, 7)}, {"shape": (2, 13), "stride": 2}, {"shape": (2, 9), "dilation": 2},
+       {"shape": (2, 15), "stride": 3})  # fmt: skip
+shaped("overlap_add", (2, 3, 1, 2, 2, 4), {"shape": (2, 3, 4, 9), "stride": (1, 2), "dilation": (2, 1)})
+shaped("overlap_add", (3, 2, 2, 4), {"shape": (4, 5)})
+
 # products
 shaped("matmul", ((2, 3), (3, 4)))
 for _shapes in (((3,), (3,)), ((3,), (3, 2)), ((2, 3), (3,)), ((5, 2, 3), (3, 4)), ((2, 3), (5, 3, 4)),

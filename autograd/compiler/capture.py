@@ -13,7 +13,8 @@ from typing import Any, NamedTuple
 
 import numpy
 
-from autograd.compiler import compose, trace
+from autograd.compiler import compose, trace, windows  # noqa: F401  # compose and windows also fill trace's namespace
+from autograd.compiler.indices import MOVES
 from autograd.compiler.trace import Traced
 from autograd.errors import GraphError, IndexingError, UnsupportedError, user_line
 from autograd.tape import mode
@@ -186,7 +187,7 @@ class Capture:
                 "writing into an argument has no compiled form: return the new value, or reach the tensor from outside "
                 f"instead of passing it. ({user_line()})"
             )
-        if path or computed and target._data.function in ("reshape", "transpose", "slice", "gather"):
+        if path or computed and target._data.function in MOVES:
             raise UnsupportedError(f"writing through a view has no compiled form yet: write x[i] = v. ({user_line()})")
         old = self.lift(target, target._data)
         value = source if isinstance(source, Traced) else trace.constant(source)

@@ -6,10 +6,12 @@ from typing import Any
 
 from autograd.compiler.trace import REDUCTIONS, Traced
 
-__all__ = ["MADE_WHOLE", "MOVES", "below", "index_below", "index_of", "long_axes", "position", "same_but_ones", "turns"]
+__all__ = [
+    "MADE_WHOLE", "MOVES", "below", "in_window", "index_below", "index_of", "long_axes", "position", "same_but_ones", "turns",
+]  # fmt: skip
 
-MADE_WHOLE = ("matmul", "scatter", "call", *REDUCTIONS)  # what is not computed one element at a time
-MOVES = ("broadcast", "reshape", "transpose", "slice", "gather")
+MADE_WHOLE = ("matmul", "scatter", "call", "overlap", *REDUCTIONS)  # what is not computed one element at a time
+MOVES = ("broadcast", "reshape", "transpose", "slice", "window", "gather")
 
 
 def turns(x: Traced) -> bool:
@@ -63,11 +65,26 @@ def index_below(y: Traced, x: Traced, at: tuple[str, ...]) -> tuple[str, ...]:
         return tuple(place)
     if y.function == "slice":
         return tuple(map(_shifted, at, x.shape, y.settings["starts"], y.settings["steps"]))
+    if y.function == "window":
+        d = len(y.settings["stride"])
+        lead, size, windows = at[: x.ndim - d], at[x.ndim - d : x.ndim], at[x.ndim :]
+        return (*lead, *map(in_window, size, windows, x.shape[x.ndim - d :], y.settings["stride"], y.settings["dilation"]))
     if y.function == "reshape":
         long = iter(i for i, n in zip(at, y.shape, strict=True) if n != 1)
         return tuple("0" if n == 1 else next(long) for n in x.shape)
     tail = at[len(at) - x.ndim :]
     return tuple("0" if n == 1 else i for i, n in zip(tail, x.shape, strict=True))
+
+
+def in_window(k: str, o: str, length: int, stride: int, dilation: int, start: int = 0) -> str:
+    """Where along an axis element k of window o is; a sum in brackets, so that it does not read as a loop's own index."""
+    if length == 1:
+        return "0"
+    terms = [f"{n} * ({i})" if n != 1 else i for i, n in ((k, dilation), (o, stride)) if i != "0"]
+    if not terms:
+        return f"({start})"
+    terms += [str(start)] if start else []
+    return terms[0] if len(terms) == 1 else f"({' + '.join(terms)})"
 
 
 def _shifted(i: str, length: int, start: int, step: int) -> str:

@@ -14,7 +14,18 @@ from typing import Any
 import numpy
 
 from autograd.compiler.capture import Program
-from autograd.compiler.indices import MADE_WHOLE, MOVES, below, index_below, index_of, long_axes, position, same_but_ones, turns
+from autograd.compiler.indices import (
+    MADE_WHOLE,
+    MOVES,
+    below,
+    in_window,
+    index_below,
+    index_of,
+    long_axes,
+    position,
+    same_but_ones,
+    turns,
+)
 from autograd.compiler.loops import (
     Buffer,
     Call,
@@ -167,7 +178,7 @@ class Lowered:
             return True
         if any(y.function == "matmul" for y in consumers):
             return not (turns(x) and self._resides(x.inputs[0]))
-        if x.function in ("broadcast", "reshape", "transpose", "slice", "cast", "count"):
+        if x.function in ("broadcast", "reshape", "transpose", "slice", "window", "cast", "count"):
             return False
         if any(y.size > x.size for y in consumers):
             return True  # once, not in every round of an inner loop
@@ -208,6 +219,8 @@ class Lowered:
             elif x.function == "scatter":
                 made.element, made.axes = False, 0
                 self._scatter(x, name, nest, loop)
+            elif x.function == "overlap":
+                made.element, made.axes = False, self._overlap(x, name, nest, loop)
             else:
                 loop.stores.append(Store(name, index_of(x), self._emit(x, index_of(x), loop)))
             self.made[x.tick] = made
@@ -342,6 +355,21 @@ class Lowered:
         loop.stores.append(Let(at, f"{place} if {place} >= 0 else 0"))
         loop.stores.append(Store(name, at, f"({value} if {place} >= 0 else {dtype}(0))", "{0} + {1}"))
 
+    def _overlap(self, x: Traced, name: str, nest: Nest, loop: Loop) -> int:
+        """Add windows to zeros; gives how many of the loop's first axes are left in the result."""
+        source, start, dtype = x.inputs[0], x.settings["start"], kind(x.dtype)
+        d = len(start)
+        at, lead = index_of(source), x.ndim - d
+        size, counts = source.shape[lead : lead + d], source.shape[lead + d :]
+        steps = x.settings["stride"], x.settings["dilation"]
+        axes = list(zip(size, counts, *steps, strict=True))
+        place = map(in_window, at[lead : lead + d], at[lead + d :], x.shape[lead:], *steps, start)
+        alone = all(len({k * m + o * s for k in range(w) for o in range(n)}) == w * n for w, n, s, m in axes)
+        nest.fills.append(Fill(name, f"{dtype}(0)"))
+        value = self._emit(source, at, loop)
+        loop.stores.append(Store(name, (*at[:lead], *place), value, "{1}" if alone else "{0} + {1}"))
+        return sum(i != "0" for i in at[:lead])
+
     def _product(self, x: Traced, name: str) -> Step:
         (a, ta), (b, tb) = (self._operand(i) for i in x.inputs)
         (m, n), k, stack = x.shape[-2:], x.inputs[0].shape[-1], math.prod(x.shape[:-2])
@@ -405,7 +433,7 @@ class Lowered:
         from autograd.kernels.scalars import source_of
 
         loop.sources.append(y.function)
-        if y.function in ("broadcast", "reshape", "transpose", "slice"):
+        if y.function in ("broadcast", "reshape", "transpose", "slice", "window"):
             return names[0]
         name = self._name()
         if y.function == "cast":

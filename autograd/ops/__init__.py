@@ -1,6 +1,6 @@
 """The ops, one paragraph each. `autograd.rule` says how to read and write them."""
 
-from autograd.ops import arithmetic, compare, exponential, index, linalg, reduce, shape, trigonometric
+from autograd.ops import arithmetic, compare, exponential, index, linalg, reduce, shape, trigonometric, window
 from autograd.rule import OPS
 
-__all__ = ["OPS", "arithmetic", "compare", "exponential", "index", "linalg", "reduce", "shape", "trigonometric"]
+__all__ = ["OPS", "arithmetic", "compare", "exponential", "index", "linalg", "reduce", "shape", "trigonometric", "window"]
