@@ -10,6 +10,7 @@ from nn import activations, data, datasets, functional, init, layers, losses, me
 from nn.activations import *
 from nn.containers import ModuleList, Sequential
 from nn.data import ArrayDataset, DataLoader, Dataset, TensorDataset, train_test_split
+from nn.doctor import diagnose
 from nn.files import load, save
 from nn.history import History
 from nn.layers import *
@@ -19,6 +20,20 @@ from nn.training import Trainer, evaluate, fit, predict
 
 __all__ = [
     "ArrayDataset", "DataLoader", "Dataset", "History", "Module", "ModuleList", "Parameter", "Sequential", "TensorDataset",
-    "Trainer", "concrete", "data", "datasets", "evaluate", "fit", "functional", "init", "load", "metrics", "predict", "save",
+    "Trainer", "concrete", "data", "datasets", "diagnose", "evaluate", "fit", "functional", "init", "load", "metrics", "predict", "save",
     "train_test_split", *activations.__all__, *layers.__all__, *losses.__all__,
 ]  # fmt: skip
+
+_LAZY = {"NeuralClassifier": "nn.estimators", "NeuralRegressor": "nn.estimators", "tune": "nn"}
+
+
+def __getattr__(name: str) -> object:  # what is loaded when it is first used: the estimators need scikit-learn
+    if name not in _LAZY:
+        raise AttributeError(f"module 'nn' has no attribute {name!r}")
+    import importlib
+
+    return importlib.import_module("nn.tune") if name == "tune" else getattr(importlib.import_module("nn.estimators"), name)
+
+
+def __dir__() -> list[str]:
+    return sorted({*globals(), *_LAZY})

@@ -1,0 +1,257 @@
+"""The checks: each looks at a `Patient` and yields what it finds. They go from the data to the signals to the steps, since what
+is wrong early is often the cause of what is seen late. The bounds are rules of thumb, far from what healthy networks show."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+
+import numpy as np
+
+from nn import activations
+from nn.doctor.patient import Array, Patient, rms
+from nn.doctor.report import Finding
+from nn.losses import BCELoss, BCEWithLogitsLoss, CrossEntropyLoss
+
+__all__ = ["AFTER_PASS", "BEFORE"]
+
+Check = Callable[[Patient], Iterator[Finding]]
+
+RANGES: dict[type, tuple[float, float]] = {
+    activations.Sigmoid: (0, 1), activations.Tanh: (-1, 1), activations.Softmax: (0, 1), activations.ReLU: (0, np.inf),
+    activations.Hardtanh: (-1, 1), activations.Hardsigmoid: (0, 1), activations.Softplus: (0, np.inf),
+    activations.ReLU6: (0, 6), activations.Softsign: (-1, 1),
+}  # fmt: skip
+ZERO_WHERE_NEGATIVE = (activations.ReLU, activations.ReLU6)
+SATURATING = (activations.Sigmoid, activations.Tanh, activations.Hardtanh, activations.Hardsigmoid)
+
+
+# ---- the data --------------------------------------------------------------------------------------------------------
+
+
+def inputs(patient: Patient) -> Iterator[Finding]:
+    """Numbers that are not finite, and features of very different or very large size."""
+    x = patient.x
+    if x.dtype.kind != "f":
+        return
+    if not np.isfinite(x).all():
+        share = 1 - np.isfinite(x).mean()
+        yield Finding(
+            "input not finite",
+            f"{share:.2%} of the input is NaN or infinite, and so is everything computed from it.",
+            "x = np.nan_to_num(x)    # or leave out these samples",
+            {"share": float(share)},
+        )
+        return
+    size, deviations = rms(x), x.reshape(len(x), -1).std(axis=0)
+    varying = deviations[deviations > 0]
+    uneven = float(varying.max() / np.median(varying)) if varying.size else 1.0
+    if size > 4 or 0 < size < 0.02 or uneven > 20:
+        why = (
+            f"its root mean square is {size:.3g}" if uneven <= 20 else f"one feature varies {uneven:.3g} times as much as most"
+        )
+        yield Finding(
+            "unnormalised input",
+            f"The input is far from mean 0 and deviation 1: {why}. Steps that suit one weight do not suit another.",
+            "mean, scale = x_train.mean(axis=0), x_train.std(axis=0)\nscale[scale == 0] = 1\nx = (x - mean) / scale    # the "
+            "same mean and scale for new data",
+            {"rms": size, "largest to median deviation": uneven},
+        )
+
+
+def leak(patient: Patient) -> Iterator[Finding]:
+    """A single feature from which the target can be told."""
+    x = patient.x.reshape(len(patient.x), -1).astype(np.float64)
+    target = patient.target.reshape(len(patient.target), -1)
+    if len(x) < 30 or target.shape[1] != 1 or not np.isfinite(x).all():
+        return
+    target = target[:, 0]
+    shares = _explained_by_class(x, target) if target.dtype.kind in "iub" else _correlation(x, target)
+    told = np.flatnonzero(shares > 0.985)
+    if told.size and told.size <= max(3, x.shape[1] // 4):
+        names = [patient.feature_names[k] if patient.feature_names else f"feature {k}" for k in told[:5]]
+        yield Finding(
+            "target leaks into the input",
+            f"{', '.join(names)} alone tells the target ({shares[told[0]]:.1%} of its variance goes with it). New data will "
+            f"hardly "
+            "have it, and then the network knows nothing.",
+            f"x = np.delete(x, {told.tolist()[:10]}, axis=1)    # unless it is known before the target is",
+            {names[k]: float(shares[told[k]]) for k in range(len(names))},
+        )
+
+
+def _explained_by_class(x: Array, target: Array) -> Array:
+    """For each feature, the share of its variance that lies between the classes."""
+    total, within = x.var(axis=0), np.zeros(x.shape[1])
+    for c in np.unique(target):
+        here = x[target == c]
+        within += here.var(axis=0) * len(here) / len(x)
+    return np.where(total > 0, 1 - within / np.where(total > 0, total, 1), 0.0)
+
+
+def _correlation(x: Array, target: Array) -> Array:
+    """For each feature, the square of its correlation with the target."""
+    a, b = x - x.mean(axis=0), target - target.mean()
+    scale = (a * a).sum(axis=0) * (b * b).sum()
+    return np.where(scale > 0, (a * b[:, None]).sum(axis=0) ** 2 / np.where(scale > 0, scale, 1), 0.0)
+
+
+# ---- one forward and backward pass -----------------------------------------------------------------------------------
+
+
+def targets(patient: Patient) -> Iterator[Finding]:
+    """Targets that the output cannot reach, or of a size that makes every loss huge."""
+    target = patient.target
+    if target.dtype.kind != "f" or not target.size:
+        return
+    low, high = float(target.min()), float(target.max())
+    last = patient.outputs[-1][1] if patient.outputs else None
+    least, most = RANGES.get(type(last), (-np.inf, np.inf))
+    if low < least - 1e-6 or high > most + 1e-6:
+        yield Finding(
+            "targets out of range",
+            f"The network ends in {type(last).__name__}, whose output lies in [{least:g}, {most:g}], "
+            f"and targets "
+            f"lie in [{low:.3g}, {high:.3g}]: some can never be reached.",
+            "model = nn.Sequential(*list(model.children())[:-1])    # a linear output; or scale the targets",
+            {"least": low, "greatest": high},
+        )
+    elif float(target.std()) > 30 and not isinstance(patient.loss, BCELoss | BCEWithLogitsLoss | CrossEntropyLoss):
+        yield Finding(
+            "unscaled targets",
+            f"Targets have deviation {target.std():.3g}: losses and gradients start as large as its "
+            f"square, "
+            f"{target.var():.3g}.",
+            "mean, scale = y_train.mean(), y_train.std()\ny = (y - mean) / scale    # and undo it in predictions",
+            {"deviation": float(target.std())},
+        )
+
+
+def softmax_twice(patient: Patient) -> Iterator[Finding]:
+    """Probabilities given to a loss that takes logits."""
+    output = patient.output
+    if output is None or not np.isfinite(output).all():
+        return
+    inside = bool(output.min() >= 0 and output.max() <= 1)
+    last = patient.outputs[-1][1] if patient.outputs else None
+    if isinstance(patient.loss, CrossEntropyLoss) and inside and output.ndim > 1 and output.shape[1] > 1:
+        sums = output.sum(axis=1)
+        if np.allclose(sums, 1, atol=1e-3) or isinstance(last, activations.Sigmoid):
+            yield Finding(
+                "softmax before cross-entropy",
+                "The outputs are probabilities already, and CrossEntropyLoss takes logits: it "
+                "applies softmax again, so no probability gets far from the others, and gradients are small.",
+                "model = nn.Sequential(*list(model.children())[:-1])    # without the last activation",
+                {"least sum": float(sums.min())},
+            )
+    elif isinstance(patient.loss, BCEWithLogitsLoss) and isinstance(last, activations.Sigmoid):
+        yield Finding(
+            "sigmoid before a loss of logits",
+            "The outputs went through a sigmoid, and BCEWithLogitsLoss applies another.",
+            "model = nn.Sequential(*list(model.children())[:-1])    # without the sigmoid; or nn.BCELoss()",
+        )
+
+
+def symmetry(patient: Patient) -> Iterator[Finding]:
+    """Units of a hidden layer that start the same, and so stay the same."""
+    weights = [(name, p.data) for name, p in patient.model.named_parameters() if p.ndim >= 2 and p.shape[0] > 1]
+    for name, w in weights[:-1] if len(weights) > 1 else weights[:0]:
+        rows = w.reshape(len(w), -1)
+        if np.ptp(rows, axis=0).max() <= 1e-7 * max(float(np.abs(rows).max()), 1e-30):
+            yield Finding(
+                "symmetric weights",
+                f"All {len(w)} units of {name} have the same weights: they get the same gradients, and "
+                f"act as one unit "
+                "for ever.",
+                f"for name, p in model.named_parameters():\n    if name == {name!r}:\n        nn.init.xavier_uniform_(p)",
+                {"units": float(len(w))},
+            )
+            return
+
+
+def dead_units(patient: Patient) -> Iterator[Finding]:
+    """Rectified units that are 0 for every sample."""
+    for name, module, y in patient.outputs:
+        if isinstance(module, ZERO_WHERE_NEGATIVE) and len(y) >= 16 and y.ndim >= 2:
+            axes = (0, *range(2, y.ndim))
+            dead = float((y <= 0).all(axis=axes).mean())
+            if dead > 0.4:
+                yield Finding(
+                    "dead units",
+                    f"{dead:.0%} of the units of {name} ({type(module).__name__}) are 0 for all {len(y)} "
+                    f"samples: no gradient "
+                    "reaches their weights, and they never come back.",
+                    "# smaller steps, and weights that start smaller; or an activation with a slope for negative inputs:\n"
+                    "nn.LeakyReLU()    # in place of nn.ReLU()",
+                    {"share": dead},
+                )
+                return
+
+
+def saturation(patient: Patient) -> Iterator[Finding]:
+    """Sigmoids and tanhs at the ends of their range, where they are flat. An output layer may well be there."""
+    for name, module, y in patient.outputs[:-1]:
+        if isinstance(module, SATURATING) and y.size:
+            low, high = RANGES[type(module)]
+            margin = 0.02 * (high - low)
+            share = float(((y < low + margin) | (y > high - margin)).mean())
+            if share > 0.6:
+                yield Finding(
+                    "saturated units",
+                    f"{share:.0%} of the outputs of {name} ({type(module).__name__}) are within 2 % of an "
+                    f"end of "
+                    f"[{low:g}, {high:g}], where the function is flat: hardly any gradient passes.",
+                    "for p in model.parameters():\n    if p.ndim > 1:\n        nn.init.xavier_uniform_(p)    # and normalise "
+                    "the input",
+                    {"share": share},
+                )
+                return
+
+
+def gradient_flow(patient: Patient) -> Iterator[Finding]:
+    """Gradients that vanish on their way back, or that explode."""
+    sizes = [layer.gradient for layer in patient.layers]
+    names = [layer.name for layer in patient.layers]
+    if not sizes:
+        return
+    value, chance = patient.value, patient.chance()
+    if not np.isfinite(value) or not np.isfinite(sizes).all() or value > 50 * chance + 50 or max(sizes) > 100:
+        yield Finding(
+            "exploding gradients",
+            f"The loss is {value:.3g}, where an answer by chance has about {chance:.3g}, and the "
+            f"largest gradient "
+            f"{max(sizes):.3g}: signals grow from layer to layer, and a step of any size leads away.",
+            "for p in model.parameters():\n    if p.ndim > 1:\n        nn.init.kaiming_normal_(p, nonlinearity='relu')    # "
+            "for tanh: "
+            "xavier_uniform_\noptim.clip_grad_norm_(model.parameters(), 1.0)    # before optimizer.step()",
+            {"loss": value, "by chance": chance, "largest gradient": max(sizes)},
+        )
+    elif len(sizes) >= 3 and max(sizes) > 0 and min(sizes[: len(sizes) // 2]) < 1e-3 * max(sizes[len(sizes) // 2 :]):
+        first = min(range(len(sizes) // 2), key=lambda k: sizes[k])
+        yield Finding(
+            "vanishing gradients",
+            f"The gradient of {names[first]} is {sizes[first]:.2g}, and the largest further up "
+            f"{max(sizes):.2g}: the "
+            "first layers hardly learn.",
+            "# ReLU in place of sigmoid or tanh, weights that start to fit it, and normalisation between:\n"
+            "nn.Sequential(nn.Linear(n, m), nn.BatchNorm1d(m), nn.ReLU())",
+            {"first": sizes[first], "largest": max(sizes)},
+        )
+
+
+def unused(patient: Patient) -> Iterator[Finding]:
+    """Parameters that the loss does not depend on."""
+    without = [name for name, p in patient.model.named_parameters() if p.requires_grad and name not in patient.gradients]
+    if without:
+        yield Finding(
+            "parameters without a gradient",
+            f"The loss does not depend on {', '.join(without[:5])}"
+            f"{' …' if len(without) > 5 else ''}: either forward does not use {'it' if len(without) == 1 else 'them'}, or the "
+            f"graph is "
+            "cut on the way, by .detach(), .data or no_grad().",
+            "# in forward: use the layer, and keep to Tensors",
+            {"parameters": float(len(without))},
+        )
+
+
+BEFORE: tuple[Check, ...] = (inputs, leak)
+AFTER_PASS: tuple[Check, ...] = (targets, softmax_twice, symmetry, saturation, dead_units, gradient_flow, unused)

@@ -1,0 +1,81 @@
+"""What the checks look at: a model, a batch, and what came of running them; everything is put back afterwards."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+
+import autograd as ag
+from nn.doctor.report import Layer
+from nn.module import Module
+
+__all__ = ["Patient", "restored", "rms"]
+
+Array = np.ndarray[Any, Any]
+
+
+@dataclass
+class Patient:
+    """A model with its data, and what was seen of them."""
+
+    model: Module
+    x: Array
+    target: Array
+    loss: Callable[[Any, Any], Any]
+    optimizer: Any
+    step: Callable[[Any, Any], Any] | None
+    evaluate: Callable[[], Any] | None
+    feature_names: list[str] | None
+    output: Array | None = None
+    value: float = float("nan")
+    outputs: list[tuple[str, Module, Array]] = field(default_factory=list)  # of the modules without children
+    gradients: dict[str, Array] = field(default_factory=dict)
+    layers: list[Layer] = field(default_factory=list)
+    losses: list[float] = field(default_factory=list)
+
+    def forward_and_backward(self, n: int | None = None) -> tuple[Any, Any]:
+        """The loss and the output of the first n samples, after backward; gradients are left in the parameters."""
+        for p in self.model.parameters():
+            p.grad = None
+        output = self.model(ag.Tensor(self.x[:n]))
+        loss = self.loss(output, ag.Tensor(self.target[:n]))
+        loss.backward()
+        return loss, output
+
+    def chance(self) -> float:
+        """The loss of an answer that does not look at the input: ln C, or the variance of the target."""
+        if self.target.dtype.kind in "iub":
+            return float(np.log(max(len(np.unique(self.target)), 2)))
+        return float(np.var(self.target)) or 1.0
+
+
+def rms(a: Any) -> float:
+    """Root mean square; infinite where a value is not finite."""
+    a = np.asarray(a, np.float64)
+    return float(np.sqrt(np.mean(a * a))) if a.size and np.isfinite(a).all() else (float("inf") if a.size else 0.0)
+
+
+@contextmanager
+def restored(model: Module, optimizer: Any) -> Iterator[None]:
+    """Whatever happens inside: parameters, gradients, buffers, modes, the optimizer's state and the random stream are put
+    back."""
+    tensors = [(t, t.data.copy(), t.grad) for t in (*model.parameters(), *model.buffers())]
+    modes = [(m, m.training) for m in model.modules()]
+    state = optimizer.state_dict() if hasattr(optimizer, "state_dict") else None
+    stream = ag.default_generator.get_state()
+    try:
+        yield
+    finally:
+        with ag.no_grad():
+            for tensor, data, grad in tensors:
+                tensor.copy_(data)
+                tensor.grad = grad
+        for module, mode in modes:
+            object.__setattr__(module, "training", mode)
+        if state is not None:
+            optimizer.load_state_dict(state)
+        ag.default_generator.set_state(stream)
