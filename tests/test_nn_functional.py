@@ -163,7 +163,7 @@ def test_every_target_ignored_is_nan() -> None:
 @pytest.mark.parametrize("value", [-0.1, 1.5, np.inf])
 def test_probabilities_outside(value: float) -> None:
     good, bad = ag.Tensor([0.5, 0.5]), ag.Tensor([0.5, value])
-    with pytest.raises(ValueError, match=rf"{value:g} at position \(1,\) is outside"):
+    with pytest.raises(ValueError, match=rf"{value:g} at position 1 is outside"):
         F.binary_cross_entropy(bad, good)
     for loss in (F.binary_cross_entropy, F.binary_cross_entropy_with_logits):
         with pytest.raises(ValueError, match="target"):
