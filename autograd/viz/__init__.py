@@ -7,7 +7,8 @@
 True
 """
 
+from autograd.viz.backprop import Backprop, backprop
 from autograd.viz.drawing import Drawing, draw
 from autograd.viz.render import RenderError
 
-__all__ = ["Drawing", "RenderError", "draw"]
+__all__ = ["Backprop", "Drawing", "RenderError", "backprop", "draw"]

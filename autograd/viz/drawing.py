@@ -3,18 +3,18 @@
 from __future__ import annotations
 
 import os
-import secrets
 from functools import cached_property
 from html import escape
 from pathlib import Path
 from typing import Any
 
-from autograd.errors import ArgumentError, DTypeError, FileError
-from autograd.viz import card, layout, render, text
+from autograd.errors import ArgumentError, DTypeError
+from autograd.viz import render, text
 from autograd.viz.collapse import collapse
 from autograd.viz.dot import dot
+from autograd.viz.files import write
 from autograd.viz.model import Graph, Picture, picture
-from autograd.viz.route import smooth
+from autograd.viz.page import laid_out
 from autograd.viz.svg import svg
 
 __all__ = ["Drawing", "draw"]
@@ -47,14 +47,7 @@ class Drawing:
 
     @cached_property
     def _svg(self) -> str:
-        boxes, edges = self.picture.boxes, self.picture.edges
-        cards = [card.card(box, self.direction) for box in boxes]
-        pairs = [(e.tail, e.head) for e in edges]
-        labels = [layout.Size(card.measure("edge", e.label) + 8, 15) if e.label else None for e in edges]
-        sizes = [c.size for c in cards]
-        source = layout.source(sizes, pairs, labels, self.direction)
-        placed = layout.parse(render.run(source, "plain").decode(), pairs)
-        return svg(self.picture, cards, placed, smooth(placed, sizes, pairs, labels, self.direction))
+        return svg(self.picture, *laid_out(self.picture, self.direction))
 
     def svg(self) -> str:
         """The picture as an SVG document: scalable, readable on light and dark pages, with tooltips.
@@ -73,7 +66,7 @@ class Drawing:
         """
         image = render.run(self.dot, "png", f"-Gdpi={RESOLUTION}", "-Gbgcolor=white")
         if path is not None:
-            _write(Path(path), image)
+            write(Path(path), image)
         return image
 
     def html(self) -> str:
@@ -104,7 +97,7 @@ class Drawing:
                 raise ArgumentError(
                     f"cannot save a picture as {str(path)!r}: the suffix must be one of {SUFFIXES}."
                 )
-        _write(path, content)
+        write(path, content)
         return path
 
     def __repr__(self) -> str:
@@ -189,19 +182,3 @@ def _read(x: Any, *, values: bool, gradients: bool, partials: bool) -> Graph:
 
         return ProgramGraph(x)
     raise DTypeError(f"draw() takes a Tensor, a Value or a jitted function, got {type(x).__name__}: {x!r:.60}.")
-
-
-def _write(path: Path, content: bytes) -> None:
-    """Write beside the target and put it in place at once; an old file stays whole if anything fails."""
-    temporary = path.with_name(f".{path.name[:40]}.{secrets.token_hex(6)}")
-    try:
-        try:
-            with open(temporary, "xb") as file:
-                file.write(content)
-            if path.exists():
-                os.chmod(temporary, path.stat().st_mode & 0o777)
-            os.replace(temporary, path)
-        finally:
-            temporary.unlink(missing_ok=True)
-    except OSError as error:
-        raise FileError(f"cannot write the picture to {str(path)!r}: {error.strerror or error}.") from None

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-__all__ = ["Curve", "Layout", "Size", "parse", "source", "weights"]
+__all__ = ["GAP", "Curve", "Layout", "Size", "parse", "source", "weights"]
 
 DPI = 72.0
+GAP = 0.48
+"""Inches between ranks."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,12 +36,13 @@ class Layout:
     curves: tuple[Curve, ...]
 
 
-def source(boxes: list[Size], edges: list[tuple[int, int]], labels: list[Size | None], direction: str) -> str:
+def source(boxes: list[Size], edges: list[tuple[int, int]], labels: list[Size | None], direction: str,
+           gap: float = GAP) -> str:  # fmt: skip
     """The DOT text for the layout: no user's text is in it."""
     out, into = ("e", "w") if direction == "LR" else ("s", "n")
     lines = [
         "digraph {",
-        f"rankdir={direction} ordering=in nodesep=0.22 ranksep=0.48",
+        f"rankdir={direction} ordering=in nodesep=0.22 ranksep={gap:g}",
         'node [shape=box fixedsize=true label=""]',
         "edge [dir=none]",
     ]

@@ -14,7 +14,8 @@ from autograd.errors import ArgumentError
 from autograd.rule import OPS
 from autograd.viz import text
 from autograd.viz.model import Box, Edge
-from autograd.viz.read import group_box, sign, titled
+from autograd.viz.read import group_box, titled
+from autograd.viz.text import sign
 
 __all__ = ["ProgramGraph"]
 

@@ -14,6 +14,7 @@ from autograd.tape import Leaf, Node
 from autograd.tensor import Tensor
 from autograd.viz import text
 from autograd.viz.model import Box, Edge
+from autograd.viz.text import sign
 
 __all__ = ["TapeGraph", "group_box", "infix", "titled"]
 
@@ -197,11 +198,6 @@ def _index(part: Any) -> str:
     if part is Ellipsis or part is None:
         return "…" if part is Ellipsis else "None"
     return str(part) if isinstance(part, int | numpy.integer) else "array"
-
-
-def sign(label: str) -> str:
-    """The label as it is printed: a true minus."""
-    return "−" if label == "-" else label
 
 
 def infix(label: str, operand: str, k: int) -> str:

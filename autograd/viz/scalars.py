@@ -8,7 +8,8 @@ from collections.abc import Sequence
 from autograd.value import Value, _pull
 from autograd.viz import text
 from autograd.viz.model import Box, Edge
-from autograd.viz.read import group_box, infix, sign, titled
+from autograd.viz.read import group_box, infix, titled
+from autograd.viz.text import sign
 
 __all__ = ["ValueGraph"]
 

@@ -16,7 +16,7 @@ from autograd.viz.card import BOLD, GAP, RING, ROW, SIZES, STACK, Card, label_wi
 from autograd.viz.layout import Curve, Layout
 from autograd.viz.model import Edge, Picture
 
-__all__ = ["COLOURS", "svg"]
+__all__ = ["COLOURS", "FONT", "MARGIN", "colours", "lean", "sizes", "svg"]
 
 MARGIN = 6.0
 ARROW = 7.0
@@ -52,15 +52,7 @@ _ROLE = {"name": "ink", "shape": "muted", "field": "muted", "value": "ink", "gra
 
 def svg(picture: Picture, cards: list[Card], layout: Layout, curves: list[Curve]) -> str:
     """The SVG document. The same picture gives the same text; its ids come from its content."""
-    body: list[str] = []
-    for edge, curve in zip(picture.edges, curves, strict=True):
-        body += _edge(edge, curve)
-    for edge, curve in zip(
-        picture.edges, curves, strict=True
-    ):  # after all lines, so that none runs through a label
-        body += _edge_label(edge, curve)
-    for card, (x, y) in zip(cards, layout.centres, strict=True):
-        body += _box(card, x - card.size.width / 2, y - card.size.height / 2)
+    body = Painter().body(picture, cards, layout, curves)
     width, height = layout.size.width + 2 * MARGIN, layout.size.height + 2 * MARGIN
     key = "ag-" + hashlib.sha256("\n".join([picture.title, *body]).encode()).hexdigest()[:12]
     head = [
@@ -75,6 +67,32 @@ def svg(picture: Picture, cards: list[Card], layout: Layout, curves: list[Curve]
     return "\n".join([*head, *body, "</svg>", ""])
 
 
+def lean(picture: Picture, cards: list[Card], layout: Layout, curves: list[Curve]) -> str:
+    """What stands inside the SVG of a page, whose style sheet has the colours: half as long."""
+    return "".join(Painter(lean=True).body(picture, cards, layout, curves))
+
+
+def colours(selector: str, dark: bool) -> str:
+    """The custom properties of one theme as a rule of a style sheet."""
+    return f"{selector}{{{''.join(f'--{name}:{pair[dark]};' for name, pair in COLOURS.items())}}}"
+
+
+def sizes() -> str:
+    """The sizes of all kinds of text, and the fills, as rules of a style sheet."""
+    bold = {role: ";font-weight:bold" for role in BOLD}
+    fonts = "".join(f".r-{r}{{fill:var(--{_ROLE[r]});font-size:{_n(s)}px{bold.get(r, '')}}}" for r, s in SIZES.items())
+    fills = "".join(f".f-{name}{{fill:var(--{name})}}" for name in COLOURS)
+    lines = "".join(
+        f".k-{k}{{fill:none;stroke:var(--{k}-line);stroke-width:{w}{f';stroke-dasharray:{_DASH[k]}' if k in _DASH else ''}}}"
+        for k, w in _STROKE.items()
+    )
+    badges = "".join(
+        f".k-{b}{{stroke:var(--{b.removesuffix('-badge')}-line);stroke-width:1.2}}"
+        for b in ("badge", "result-badge")
+    )
+    return fonts + fills + lines + badges
+
+
 def _style(key: str) -> str:
     light = "".join(f"--{name}:{pair[0]};" for name, pair in COLOURS.items())
     dark = "".join(f"--{name}:{pair[1]};" for name, pair in COLOURS.items())
@@ -87,109 +105,142 @@ def _style(key: str) -> str:
     )
 
 
-def _box(card: Card, x: float, y: float) -> list[str]:
-    box = card.box
-    out = [f'<g class="box {box.kind}">']
-    if box.tooltip:
-        out.append(f"<title>{_safe(box.tooltip, keep_newlines=True)}</title>")
-    left, top = x + card.left, y + card.top
-    if card.rows:
-        out += _plate(card, left, top)
-    for k, row in enumerate(card.rows):
-        base = top + card.inset + k * ROW + 12
-        for role, words, offset in row.pieces:
-            out.append(_text(role, words, left + card.indent + offset, base))
-    if card.badge is not None:
-        out += _badge(card, x, y)
-    return [*out, "</g>"]
+class Painter:
+    """Shapes and texts, with their colours written out for readers without a style sheet, or lean."""
 
+    def __init__(self, lean: bool = False):
+        self.lean = lean
 
-def _plate(card: Card, x: float, y: float) -> list[str]:
-    kind, w, h = card.box.kind, card.width, card.height
-    radius = _RADIUS[kind]
-    dash = f' stroke-dasharray="{_DASH[kind]}"' if kind in _DASH else ""
-    line = f"{_stroke(kind + '-line', _STROKE[kind])}{dash}"
-    out = []
-    if kind == "group":
-        for shift in (STACK, STACK / 2):
-            out.append(f"<rect {_rect(x + shift, y + shift, w, h, radius)} {_fill(kind)} {line}/>")
-    if kind == "result":
-        outer = _rect(x - RING, y - RING, w + 2 * RING, h + 2 * RING, radius + RING)
-        out.append(f'<rect {outer} fill="none" {line}/>')
-    out.append(f'<rect {_rect(x, y, w, h, radius)} {_fill(kind)} stroke="none"/>')
-    band = sum(row.gradient for row in card.rows) * ROW
-    if band:
-        top = y + card.inset + (len(card.rows) * ROW - band)
-        if band == len(card.rows) * ROW:
-            out.append(f"<rect {_rect(x, y, w, h, radius)} {_fill('gradient')}/>")
+    def body(self, picture: Picture, cards: list[Card], layout: Layout, curves: list[Curve]) -> list[str]:
+        """All edges, then their labels, so that no line runs through one, then the boxes."""
+        out: list[str] = []
+        for edge, curve in zip(picture.edges, curves, strict=True):
+            out += self.edge(edge, curve)
+        for edge, curve in zip(picture.edges, curves, strict=True):
+            out += self.edge_label(edge, curve)
+        for card, (x, y) in zip(cards, layout.centres, strict=True):
+            out += self.box(card, x - card.size.width / 2, y - card.size.height / 2)
+        return out
+
+    def box(self, card: Card, x: float, y: float) -> list[str]:
+        box = card.box
+        out = [f'<g class="box {box.kind}">']
+        if self.lean:
+            out, x, y = [f'<g class="box {box.kind}" transform="translate({_n(x, 1)} {_n(y, 1)})">'], 0.0, 0.0
+        if box.tooltip:
+            out.append(f"<title>{_safe(box.tooltip, keep_newlines=True)}</title>")
+        left, top = x + card.left, y + card.top
+        if card.rows:
+            out += self.plate(card, left, top)
+        for k, row in enumerate(card.rows):
+            base = top + card.inset + k * ROW + 12
+            for role, words, offset in row.pieces:
+                out.append(self.text(role, words, left + card.indent + offset, base))
+        if card.badge is not None:
+            out += self.badge(card, x, y)
+        return [*out, "</g>"]
+
+    def plate(self, card: Card, x: float, y: float) -> list[str]:
+        kind, w, h = card.box.kind, card.width, card.height
+        radius = _RADIUS[kind]
+        dash = f' stroke-dasharray="{_DASH[kind]}"' if kind in _DASH else ""
+        line = f"{self.stroke(kind + '-line', _STROKE[kind])}{dash}"
+        out = []
+        if kind == "group":
+            for shift in (STACK, STACK / 2):
+                out.append(f"<rect {_rect(x + shift, y + shift, w, h, radius)} {self.fill(kind)} {line}/>")
+        if kind == "result":
+            outer = _rect(x - RING, y - RING, w + 2 * RING, h + 2 * RING, radius + RING)
+            out.append(f'<rect {outer} fill="none" {line}/>')
+        stroke = "" if self.lean else ' stroke="none"'
+        out.append(f"<rect {_rect(x, y, w, h, radius)} {self.fill(kind)}{stroke}/>")
+        band = sum(row.gradient for row in card.rows) * ROW
+        if band:
+            top = y + card.inset + (len(card.rows) * ROW - band)
+            if band == len(card.rows) * ROW:
+                out.append(f"<rect {_rect(x, y, w, h, radius)} {self.fill('gradient')}/>")
+            else:
+                r = min(radius, (y + h - top) / 2)
+                corners = f"q0 {_n(r)} {_n(-r)} {_n(r)}H{_n(x + r)}q{_n(-r)} 0 {_n(-r)} {_n(-r)}"
+                path = f"M{_n(x)} {_n(top)}h{_n(w)}V{_n(y + h - r)}{corners}Z"
+                out.append(f'<path d="{path}" {self.fill("gradient")}/>')
+        outline = f'class="k-{kind}"' if self.lean else f'fill="none" {line}'
+        out.append(f"<rect {_rect(x, y, w, h, radius)} {outline}/>")
+        return out
+
+    def badge(self, card: Card, x: float, y: float) -> list[str]:
+        assert card.badge is not None
+        w, h = card.badge.width, card.badge.height
+        if card.down and card.rows:
+            left, top = x + card.left + (card.width - w) / 2, y + card.top - h / 2
         else:
-            r = min(radius, (y + h - top) / 2)
-            corners = f"q0 {_n(r)} {_n(-r)} {_n(r)}H{_n(x + r)}q{_n(-r)} 0 {_n(-r)} {_n(-r)}"
-            path = f"M{_n(x)} {_n(top)}h{_n(w)}V{_n(y + h - r)}{corners}Z"
-            out.append(f'<path d="{path}" {_fill("gradient")}/>')
-    out.append(f'<rect {_rect(x, y, w, h, radius)} fill="none" {line}/>')
-    return out
+            left, top = x, y + (card.size.height - h) / 2
+        last = card.box.kind == "result"
+        fill, line = ("result-badge", "result-line") if last else ("badge", "badge-line")
+        base, start = top + h / 2 + 5, left + (w - label_width(card.box)) / 2
+        paint = f'class="f-{fill} k-{fill}"' if self.lean else f"{self.fill(fill)} {self.stroke(line, 1.2)}"
+        out = [f"<rect {_rect(left, top, w, h, h / 2)} {paint}/>"]
+        if not card.box.detail:
+            return [*out, self.text("label", card.box.label, left + w / 2, base, middle=True)]
+        after = start + measure("label", card.box.label) + GAP
+        return [*out, self.text("label", card.box.label, start, base), self.text("detail", card.box.detail, after, base)]
 
-
-def _badge(card: Card, x: float, y: float) -> list[str]:
-    assert card.badge is not None
-    w, h = card.badge.width, card.badge.height
-    if card.down and card.rows:
-        left, top = x + card.left + (card.width - w) / 2, y + card.top - h / 2
-    else:
-        left, top = x, y + (card.size.height - h) / 2
-    last = card.box.kind == "result"
-    fill, line = ("result-badge", "result-line") if last else ("badge", "badge-line")
-    base, start = top + h / 2 + 5, left + (w - label_width(card.box)) / 2
-    out = [f"<rect {_rect(left, top, w, h, h / 2)} {_fill(fill)} {_stroke(line, 1.2)}/>"]
-    if not card.box.detail:
-        return [*out, _text("label", card.box.label, left + w / 2, base, middle=True)]
-    after = start + measure("label", card.box.label) + GAP
-    return [*out, _text("label", card.box.label, start, base), _text("detail", card.box.detail, after, base)]
-
-
-def _edge(edge: Edge, curve: Curve) -> list[str]:
-    points = list(curve.points)
-    x1, y1 = points[-1]
-    x0, y0 = next((p for p in reversed(points) if hypot(x1 - p[0], y1 - p[1]) > 1), (x1 - 1, y1))
-    length = hypot(x1 - x0, y1 - y0)
-    ux, uy = (x1 - x0) / length, (y1 - y0) / length
-    base = (x1 - ARROW * ux, y1 - ARROW * uy)  # the line ends where the arrow head begins
-    points[-1] = base
-    if hypot(x1 - points[-2][0], y1 - points[-2][1]) < ARROW:
-        points[-2] = base
-    start, *rest = points
-    path = f"M{_n(start[0])} {_n(start[1])}C" + " ".join(f"{_n(px)} {_n(py)}" for px, py in rest)
-    wing = ARROW * 0.42
-    tip = " ".join(
-        f"{_n(px)},{_n(py)}"
-        for px, py in (
-            (x1, y1),
-            (base[0] - uy * wing, base[1] + ux * wing),
-            (base[0] + uy * wing, base[1] - ux * wing),
+    def edge(self, edge: Edge, curve: Curve) -> list[str]:
+        points = list(curve.points)
+        x1, y1 = points[-1]
+        x0, y0 = next((p for p in reversed(points) if hypot(x1 - p[0], y1 - p[1]) > 1), (x1 - 1, y1))
+        length = hypot(x1 - x0, y1 - y0)
+        ux, uy = (x1 - x0) / length, (y1 - y0) / length
+        base = (x1 - ARROW * ux, y1 - ARROW * uy)  # the line ends where the arrow head begins
+        points[-1] = base
+        if hypot(x1 - points[-2][0], y1 - points[-2][1]) < ARROW:
+            points[-2] = base
+        start, *rest = points
+        if self.lean:  # the style sheet has line and arrow head
+            hint = f"<title>{_safe(edge.tooltip, keep_newlines=True)}</title>" if edge.tooltip else ""
+            return [f'<g class="link">{hint}<path d="{_short(points)}"/></g>']
+        path = f"M{_n(start[0])} {_n(start[1])}C" + " ".join(f"{_n(px)} {_n(py)}" for px, py in rest)
+        wing = ARROW * 0.42
+        tip = " ".join(
+            f"{_n(px)},{_n(py)}"
+            for px, py in (
+                (x1, y1),
+                (base[0] - uy * wing, base[1] + ux * wing),
+                (base[0] + uy * wing, base[1] - ux * wing),
+            )
         )
-    )
-    out = ['<g class="link">']
-    if edge.tooltip:
-        out.append(f"<title>{_safe(edge.tooltip, keep_newlines=True)}</title>")
-    out.append(f'<path d="{path}" fill="none" {_stroke("edge", 1.3)}/>')
-    out.append(f'<polygon points="{tip}" {_fill("edge")}/>')
-    return [*out, "</g>"]
+        out = ['<g class="link">']
+        if edge.tooltip:
+            out.append(f"<title>{_safe(edge.tooltip, keep_newlines=True)}</title>")
+        out.append(f'<path d="{path}" fill="none" {self.stroke("edge", 1.3)}/>')
+        out.append(f'<polygon points="{tip}" {self.fill("edge")}/>')
+        return [*out, "</g>"]
 
+    def edge_label(self, edge: Edge, curve: Curve) -> list[str]:
+        if curve.label is None or not edge.label:
+            return []
+        x, y, wide = *curve.label, measure("edge", edge.label) + 8
+        plate = f"<rect {_rect(x - wide / 2, y - 7.5, wide, 15, 7)} {self.fill('operation')}/>"
+        return ['<g class="tag">', plate, self.text("edge", edge.label, x, y + 4, middle=True), "</g>"]
 
-def _edge_label(edge: Edge, curve: Curve) -> list[str]:
-    if curve.label is None or not edge.label:
-        return []
-    x, y, wide = *curve.label, measure("edge", edge.label) + 8
-    plate = f"<rect {_rect(x - wide / 2, y - 7.5, wide, 15, 7)} {_fill('operation')}/>"
-    return [plate, _text("edge", edge.label, x, y + 4, middle=True)]
+    def text(self, role: str, words: str, x: float, y: float, middle: bool = False) -> str:
+        anchor = ' text-anchor="middle"' if middle else ""
+        if self.lean:
+            return f'<text x="{_n(x)}" y="{_n(y)}"{anchor} class="r-{role}">{_safe(words)}</text>'
+        weight = ' font-weight="bold"' if role in BOLD else ""
+        font = f'font-size="{_n(SIZES[role])}"{anchor}{weight}'
+        return f'<text x="{_n(x)}" y="{_n(y)}" {font} {self.fill(_ROLE[role])}>{_safe(words)}</text>'
 
+    def fill(self, name: str) -> str:
+        """The fill of an element."""
+        return f'class="f-{name}"' if self.lean else f'class="f-{name}" fill="{COLOURS[name][0]}"'
 
-def _text(role: str, words: str, x: float, y: float, middle: bool = False) -> str:
-    anchor = ' text-anchor="middle"' if middle else ""
-    weight = ' font-weight="bold"' if role in BOLD else ""
-    font = f'font-size="{_n(SIZES[role])}"{anchor}{weight}'
-    return f'<text x="{_n(x)}" y="{_n(y)}" {font} {_fill(_ROLE[role])}>{_safe(words)}</text>'
+    def stroke(self, name: str, width: float) -> str:
+        """The line of an element."""
+        if self.lean:
+            return f'stroke="var(--{name})" stroke-width="{_n(width)}"'
+        colour = COLOURS[name][0]
+        return f'stroke="{colour}" stroke-width="{_n(width)}" style="stroke:var(--{name},{colour})"'
 
 
 def _safe(words: str, keep_newlines: bool = False) -> str:
@@ -201,14 +252,18 @@ def _rect(x: float, y: float, w: float, h: float, radius: float) -> str:
     return f'x="{_n(x)}" y="{_n(y)}" width="{_n(w)}" height="{_n(h)}"{rounded}'
 
 
-def _fill(name: str) -> str:
-    return f'class="f-{name}" fill="{COLOURS[name][0]}"'
+def _short(points: list[tuple[float, float]]) -> str:
+    """A chain of Béziers as a path, its straight parts as lines."""
+    words = [f"M{_n(points[0][0], 1)} {_n(points[0][1], 1)}"]
+    for k in range(1, len(points) - 2, 3):
+        p, (a, b, q) = points[k - 1], points[k : k + 3]
+        if hypot(q[0] - p[0], q[1] - p[1]) < 0.3:
+            continue
+        straight = a == p and b == q
+        through = [q] if straight else [a, b, q]
+        words.append(("L" if straight else "C") + " ".join(f"{_n(x, 1)} {_n(y, 1)}" for x, y in through))
+    return "".join(words)
 
 
-def _stroke(name: str, width: float) -> str:
-    colour = COLOURS[name][0]
-    return f'stroke="{colour}" stroke-width="{_n(width)}" style="stroke:var(--{name},{colour})"'
-
-
-def _n(x: float) -> str:
-    return f"{x:.2f}".rstrip("0").rstrip(".") if x else "0"
+def _n(x: float, digits: int = 2) -> str:
+    return f"{x:.{digits}f}".rstrip("0").rstrip(".") if x else "0"

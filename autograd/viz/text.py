@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy
 
-__all__ = ["array", "array_lines", "clean", "number", "shape_text", "shorten", "width"]
+__all__ = ["array", "array_lines", "clean", "number", "shape_text", "shorten", "sign", "width"]
 
 LIMIT = 32  # characters of a name that are shown; the tooltip has more
 TOOLTIP = 2000  # characters of a name in a tooltip
@@ -168,6 +168,11 @@ def _span(a: Any) -> str:
         return f"all {number(low)}"
     text = f"{number(low, 3)} … {number(high, 3)}"
     return f"{text}, {bad:,} NaN" if bad else text
+
+
+def sign(label: str) -> str:
+    """An op's label as it is printed: a true minus."""
+    return "−" if label == "-" else label
 
 
 def shape_text(shape: tuple[int, ...], dtype: Any) -> str:
