@@ -6,6 +6,9 @@
 (1, 1)
 """
 
+from importlib import import_module
+from typing import TYPE_CHECKING
+
 from nn import activations, data, datasets, functional, init, layers, losses, metrics
 from nn.activations import *
 from nn.containers import ModuleList, Sequential
@@ -24,15 +27,17 @@ __all__ = [
     "train_test_split", *activations.__all__, *layers.__all__, *losses.__all__,
 ]  # fmt: skip
 
-_LAZY = {"NeuralClassifier": "nn.estimators", "NeuralRegressor": "nn.estimators", "tune": "nn"}
+_LAZY = {"NeuralClassifier": "nn.estimators", "NeuralRegressor": "nn.estimators"}
 
+if TYPE_CHECKING:
+    from nn.estimators import NeuralClassifier as NeuralClassifier
+    from nn.estimators import NeuralRegressor as NeuralRegressor
+else:
 
-def __getattr__(name: str) -> object:  # what is loaded when it is first used: the estimators need scikit-learn
-    if name not in _LAZY:
-        raise AttributeError(f"module 'nn' has no attribute {name!r}")
-    import importlib
-
-    return importlib.import_module("nn.tune") if name == "tune" else getattr(importlib.import_module("nn.estimators"), name)
+    def __getattr__(name):  # what is loaded when it is first used, because it needs scikit-learn
+        if name not in _LAZY:
+            raise AttributeError(f"module 'nn' has no attribute {name!r}")
+        return getattr(import_module(_LAZY[name]), name)
 
 
 def __dir__() -> list[str]:

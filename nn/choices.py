@@ -1,0 +1,108 @@
+"""Optimizers and schedules by name: what the command line, the estimators and the search let one choose among."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+from typing import Any
+
+from autograd.errors import ArgumentError, NotFoundError
+from nn.names import nearest
+
+__all__ = ["OPTIMIZERS", "SCHEDULES", "make_optimizer", "make_schedule", "optimizers"]
+
+OPTIMIZERS: dict[str, tuple[str, dict[str, Any], float]] = {
+    "sgd": ("SGD", {}, 0.1),
+    "momentum": ("SGD", {"momentum": 0.9}, 0.02),
+    "nesterov": ("SGD", {"momentum": 0.9, "nesterov": True}, 0.02),
+    "adagrad": ("Adagrad", {}, 0.02),
+    "rmsprop": ("RMSprop", {}, 1e-3),
+    "adadelta": ("Adadelta", {}, 1.0),
+    "adam": ("Adam", {}, 2e-3),
+    "adamw": ("AdamW", {}, 2e-3),
+    "adamax": ("Adamax", {}, 4e-3),
+    "nadam": ("NAdam", {}, 2e-3),
+}
+"""Short name -> class in `optim`, settings, usual learning rate."""
+
+BY_CLOSURE = ("LBFGS",)
+"""These evaluate the loss several times in a step, which a loop over mini-batches does not do."""
+
+SCHEDULES = ("constant", "cosine", "exponential", "step")
+"""Courses of the learning rate that need no more than the number of epochs to be told."""
+
+
+def optimizers() -> dict[str, tuple[str, dict[str, Any], float | None]]:
+    """`OPTIMIZERS`, and every other optimizer of `optim` by its class's name in lower case, with the class's own rate.
+
+    >>> optimizers()["momentum"]
+    ('SGD', {'momentum': 0.9}, 0.02)
+    """
+    import optim
+
+    known: dict[str, tuple[str, dict[str, Any], float | None]] = dict(OPTIMIZERS)
+    for name in optim.__all__:
+        kind = getattr(optim, name)
+        if isinstance(kind, type) and issubclass(kind, optim.Optimizer) and kind is not optim.Optimizer:
+            if name not in BY_CLOSURE:
+                known.setdefault(name.lower(), (name, {}, None))
+    return known
+
+
+def make_optimizer(choice: str | Callable[..., Any], parameters: Iterable[Any], lr: float | None = None,
+                   **settings: Any) -> Any:  # fmt: skip
+    """An optimizer by name, or by a class of one's own, called as ``choice(parameters, lr=…, **settings)``.
+
+    Args:
+        choice: a name that `optimizers` knows, in any case and with or without underscores, or a class.
+        parameters: those that do not require a gradient are left out: they are frozen.
+        lr: the learning rate; None for the usual one of the optimizer.
+        settings: further ones of the class; those that are 0 or None are left to the class.
+
+    >>> import autograd as ag
+    >>> make_optimizer("Nesterov", [ag.Tensor([1.0], requires_grad=True)]).param_groups[0]["lr"]
+    0.02
+    """
+    import optim
+
+    learned = [p for p in parameters if p.requires_grad]
+    if not learned:
+        raise ArgumentError("there is nothing to learn: no parameter of the network requires a gradient. Unfreeze some.")
+    if isinstance(choice, str):
+        known, wanted = optimizers(), choice.lower().replace("_", "")
+        if wanted not in known:
+            raise NotFoundError(f"there is no optimizer {choice!r}{nearest(choice, known)} There are {', '.join(known)}.")
+        name, preset, usual = known[wanted]
+        kind, lr, settings = getattr(optim, name), usual if lr is None else lr, {**preset, **settings}
+    else:
+        kind = choice
+    settings = {k: v for k, v in settings.items() if v is not None and (v != 0 or isinstance(v, bool))}
+    if lr is not None:
+        settings["lr"] = lr
+    try:
+        return kind(learned, **settings)
+    except TypeError as error:
+        raise ArgumentError(f"{getattr(kind, '__name__', kind)} does not take these settings: {error}.") from None
+
+
+def make_schedule(choice: str | Callable[..., Any] | None, optimizer: Any, epochs: int) -> Any:
+    """A schedule by name, to be stepped once an epoch, or ``choice(optimizer, epochs)``; None for a constant rate.
+
+    ==============  ======================================================================
+    ``cosine``      falls to 0 along half a cosine
+    ``exponential`` falls by one factor an epoch, to a hundredth of the rate at the end
+    ``step``        a tenth of it after half of the epochs, a hundredth after three quarters
+    ==============  ======================================================================
+    """
+    from optim import lr_scheduler
+
+    if choice is None or choice == "constant":
+        return None
+    if not isinstance(choice, str):
+        return choice(optimizer, epochs)
+    if choice == "cosine":
+        return lr_scheduler.CosineAnnealingLR(optimizer, T_max=epochs)
+    if choice == "exponential":
+        return lr_scheduler.ExponentialLR(optimizer, gamma=0.01 ** (1 / epochs))
+    if choice == "step":
+        return lr_scheduler.LambdaLR(optimizer, lambda t: 0.1 ** (1.0 * (t >= epochs / 2) + (t >= epochs * 3 / 4)))
+    raise NotFoundError(f"there is no schedule {choice!r}{nearest(choice, SCHEDULES)} There are {', '.join(SCHEDULES)}.")
