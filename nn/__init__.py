@@ -23,8 +23,8 @@ from nn.training import Trainer, evaluate, fit, predict
 
 __all__ = [
     "ArrayDataset", "DataLoader", "Dataset", "History", "Module", "ModuleList", "Parameter", "Sequential", "TensorDataset",
-    "Trainer", "concrete", "data", "datasets", "diagnose", "evaluate", "fit", "functional", "init", "load", "metrics", "predict", "save",
-    "train_test_split", *activations.__all__, *layers.__all__, *losses.__all__,
+    "Trainer", "concrete", "data", "datasets", "diagnose", "evaluate", "fit", "functional", "init", "load", "metrics",
+    "predict", "save", "train_test_split", *activations.__all__, *layers.__all__, *losses.__all__,
 ]  # fmt: skip
 
 _LAZY = {"NeuralClassifier": "nn.estimators", "NeuralRegressor": "nn.estimators"}
