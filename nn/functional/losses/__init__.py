@@ -10,11 +10,39 @@ What all of them share:
 - NaN in a prediction is not an error here: it shows in the loss.
 """
 
-from nn.functional.losses.classification import *
-from nn.functional.losses.margin import *
-from nn.functional.losses.probabilistic import *
-from nn.functional.losses.regression import *
-from nn.functional.losses.similarity import *
+from nn.functional.losses.classification import (
+    binary_cross_entropy,
+    binary_cross_entropy_with_logits,
+    cross_entropy,
+    dice_loss,
+    focal_loss,
+    nll_loss,
+    sigmoid_focal_loss,
+)
+from nn.functional.losses.margin import (
+    categorical_hinge_loss,
+    hinge_embedding_loss,
+    hinge_loss,
+    margin_ranking_loss,
+    multi_margin_loss,
+    squared_hinge_loss,
+)
+from nn.functional.losses.probabilistic import (
+    gaussian_nll_loss,
+    kl_div,
+    kl_divergence,
+    kl_normal,
+    poisson_loss,
+    poisson_nll_loss,
+)
+from nn.functional.losses.regression import huber_loss, l1_loss, mse_loss, smooth_l1_loss
+from nn.functional.losses.similarity import (
+    cosine_embedding_loss,
+    cosine_proximity_loss,
+    cosine_similarity,
+    pairwise_distance,
+    triplet_margin_loss,
+)
 
 __all__ = [
     "binary_cross_entropy", "binary_cross_entropy_with_logits", "categorical_hinge_loss", "cosine_embedding_loss",
