@@ -1,14 +1,20 @@
-"""Optimizers and schedules by name: what the command line, the estimators and the search let one choose among."""
+"""Networks, penalties, optimizers and schedules by name: what the command line, the estimators and the search choose among."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
+from functools import partial
 from typing import Any
 
 from autograd.errors import ArgumentError, NotFoundError
+from nn.containers import Sequential
+from nn.layers import MLP, Dropout
+from nn.module import Module
 from nn.names import nearest
 
-__all__ = ["OPTIMIZERS", "SCHEDULES", "make_optimizer", "make_schedule", "optimizers"]
+__all__ = [
+    "OPTIMIZERS", "SCHEDULES", "clipping", "make_optimizer", "make_schedule", "multilayer", "optimizers", "penalty",
+]  # fmt: skip
 
 OPTIMIZERS: dict[str, tuple[str, dict[str, Any], float]] = {
     "sgd": ("SGD", {}, 0.1),
@@ -84,6 +90,13 @@ def make_optimizer(choice: str | Callable[..., Any], parameters: Iterable[Any], 
         raise ArgumentError(f"{getattr(kind, '__name__', kind)} does not take these settings: {error}.") from None
 
 
+def clipping(max_norm: float) -> Callable[[list[Any]], Any]:
+    """What a `Trainer` does before a step: scale the gradients down to this norm, if theirs is larger."""
+    import optim
+
+    return partial(optim.clip_grad_norm_, max_norm=max_norm)
+
+
 def make_schedule(choice: str | Callable[..., Any] | None, optimizer: Any, epochs: int) -> Any:
     """A schedule by name, to be stepped once an epoch, or ``choice(optimizer, epochs)``; None for a constant rate.
 
@@ -106,3 +119,26 @@ def make_schedule(choice: str | Callable[..., Any] | None, optimizer: Any, epoch
     if choice == "step":
         return lr_scheduler.LambdaLR(optimizer, lambda t: 0.1 ** (1.0 * (t >= epochs / 2) + (t >= epochs * 3 / 4)))
     raise NotFoundError(f"there is no schedule {choice!r}{nearest(choice, SCHEDULES)} There are {', '.join(SCHEDULES)}.")
+
+
+def multilayer(inputs: int, hidden: int | Sequence[int], outputs: int, activation: Any, dropout: float = 0.0,
+               dtype: Any = None, generator: Any = None) -> Sequential:  # fmt: skip
+    """`nn.MLP`, with dropout after each activation where it is wanted."""
+    network = MLP(inputs, hidden, outputs, activation, dtype=dtype, generator=generator)
+    if not dropout:
+        return network
+    modules: list[Module] = []
+    for k, module in enumerate(network):
+        modules.append(module)
+        if k % 2:
+            modules.append(Dropout(dropout, generator=generator))
+    return Sequential(*modules)
+
+
+def penalty(l1: float, l2: float) -> Callable[[Module], Any] | None:
+    """l1·Σ|w| + l2·Σw² over the weight matrices of a network, for a `Trainer`; None if both are 0."""
+    from nn.functional import elastic_penalty, l1_penalty, l2_penalty
+
+    if l1 and l2:
+        return partial(elastic_penalty, l1=float(l1), l2=float(l2))
+    return partial(l1_penalty, strength=float(l1)) if l1 else partial(l2_penalty, strength=float(l2)) if l2 else None

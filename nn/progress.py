@@ -1,4 +1,4 @@
-"""A progress bar over epochs, in terminals and notebooks, that never gets in the way of the training."""
+"""A progress bar over epochs or trials, in terminals and notebooks, that never gets in the way of the training."""
 
 from __future__ import annotations
 
@@ -12,9 +12,10 @@ __all__ = ["bar"]
 
 
 @contextmanager
-def bar(total: int, wanted: bool = True) -> Iterator[Callable[[dict[str, float]], None]]:
-    """Yields a function that is told the row of each finished epoch. A closed stderr, or one that fails, ends the bar only."""
-    shown = _open(total) if wanted and total else None
+def bar(total: int, wanted: bool = True, unit: str = "epoch",
+        what: str = "training") -> Iterator[Callable[[dict[str, float]], None]]:  # fmt: skip
+    """Yields a function that is told the row of each finished epoch or trial. A stderr that is closed or fails ends the bar only."""
+    shown = _open(total, unit, what) if wanted and total else None
 
     def show(row: dict[str, float]) -> None:
         if shown is not None:
@@ -28,7 +29,7 @@ def bar(total: int, wanted: bool = True) -> Iterator[Callable[[dict[str, float]]
             _safely(shown.close)
 
 
-def _open(total: int) -> Any:
+def _open(total: int, unit: str, what: str) -> Any:
     if sys.stderr is None or sys.stderr.closed:
         return None
     with warnings.catch_warnings():
@@ -36,7 +37,7 @@ def _open(total: int) -> Any:
         from tqdm.auto import tqdm
 
         try:
-            return tqdm(total=total, unit="epoch", desc="training", dynamic_ncols=True)
+            return tqdm(total=total, unit=unit, desc=what, dynamic_ncols=True)
         except (OSError, ValueError):
             return None
 

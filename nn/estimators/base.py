@@ -14,9 +14,10 @@ from sklearn.utils.validation import _check_sample_weight, check_is_fitted, vali
 
 import autograd as ag
 from autograd.errors import ArgumentError
-from nn.choices import make_optimizer, make_schedule
+from nn.callbacks import EarlyStopping
+from nn.choices import clipping, make_optimizer, make_schedule, multilayer, penalty
 from nn.data import DataLoader, train_test_split
-from nn.estimators.network import Rows, WeightedLoss, build, default_stream, dense, fits, make_loss, multilayer
+from nn.estimators.network import Rows, WeightedLoss, build, default_stream, dense, fits, make_loss
 from nn.history import History
 from nn.module import Module
 from nn.training import Trainer
@@ -67,7 +68,8 @@ VALID: dict[str, Rule] = {
     "activation": NAMED, "optimizer": NAMED, "optimizer_settings": SETTINGS, "loss": NAMED, "loss_settings": SETTINGS,
     "learning_rate": _or(None, _real(0, open_=True)), "batch_size": _or("auto", _whole(1)), "epochs": _whole(1),
     "l1": _real(0), "l2": _real(0), "weight_decay": _real(0), "dropout": _real(0, 1), "early_stopping": FLAG,
-    "validation_fraction": _real(0, 1, open_=True), "patience": _whole(1), "tol": _real(0), "schedule": _or(None, NAMED),
+    "validation_fraction": _real(0, 1, open_=True), "patience": _whole(1), "tol": _real(0),
+    "clip_norm": _or(None, _real(0, open_=True)), "schedule": _or(None, NAMED),
     "module": (lambda v: v is None or callable(v), "None, a Module, or a function of (features, outputs) that makes one"),
     "jit": _or("auto", FLAG), "warm_start": FLAG, "verbose": _or(True, _or(False, _whole(0))), "scale_target": FLAG,
 }  # fmt: skip
@@ -140,33 +142,25 @@ class NeuralEstimator(BaseEstimator):  # type: ignore[misc]
         size = min(200, len(rows)) if self.batch_size == "auto" else min(int(self.batch_size), len(rows))
         # one batch is the whole set: its order does not matter, and is left as it is
         loader = DataLoader(rows, size, shuffle=size < len(rows), generator=self._generator)
-        loss = WeightedLoss(
-            make_loss(self.loss, self._losses, self.loss_settings), self.module_, self._classifies, self.l1, self.l2
-        ).to(x.dtype)
+        loss = WeightedLoss(make_loss(self.loss, self._losses, self.loss_settings), self._classifies).to(x.dtype)
         compile_ = self.jit if self.jit != "auto" else epochs * len(loader) >= WORTH_COMPILING
-        trainer = Trainer(self.module_, loss, self.optimizer_, jit=None if compile_ else False)
+        trainer = Trainer(
+            self.module_, loss, self.optimizer_, jit=None if compile_ else False,
+            penalty=penalty(self.l1, self.l2),
+            before_step=clipping(self.clip_norm) if self.clip_norm else None,
+            scheduler=make_schedule(self.schedule, self.optimizer_, epochs),
+        )  # fmt: skip
         trainer.history = self.history_
-        schedule = make_schedule(self.schedule, self.optimizer_, epochs)
-        best = _Best(self.module_, self.patience, self.tol) if watch else None
-
-        def after_epoch(_: Trainer, row: dict[str, float]) -> bool:
-            if not math.isfinite(row["loss"]):
-                raise ArgumentError(
-                    f"the loss became {row['loss']} in epoch {row['epoch']}. Bring the features to one scale, as by "
-                    "make_pipeline(StandardScaler(), …), or choose a smaller learning_rate."
-                )
-            if schedule is not None:
-                schedule.step()
-            return best is not None and best.after(row)
-
+        stop = EarlyStopping("val_loss", int(self.patience), self.tol) if watch else None
         with default_stream(self._generator, self._own), np.errstate(all="ignore"):
-            trainer.fit(loader, validation, epochs, [after_epoch], progress=bool(self.verbose))
-        if best is not None:
-            best.restore()
-            self.best_epoch_ = best.epoch
+            trainer.fit(loader, validation, epochs, [_finite] if stop is None else [_finite, stop], progress=bool(self.verbose))
+        if stop is not None:
+            self.best_epoch_ = stop.best_epoch
         self.n_iter_ = len(self.history_)
         self.loss_ = float(self.history_.rows[-1]["loss"]) if len(self.history_) else math.nan
         self.module_.zero_grad()
+        if self.history_.interrupted:  # fitted as far as it got; whatever called `fit` is to end too
+            raise KeyboardInterrupt
 
     def _goes_on(self) -> bool:
         return bool(self.warm_start) and hasattr(self, "module_")
@@ -205,25 +199,12 @@ class NeuralEstimator(BaseEstimator):  # type: ignore[misc]
             self.optimizer_.load_state_dict(numbers)
 
 
-class _Best:
-    """Early stopping: the weights of the epoch with the lowest validation loss. Source: course notes, *Early Stopping*."""
-
-    def __init__(self, network: Any, patience: int, tol: float):
-        self.network, self.patience, self.tol = network, patience, tol
-        self.loss, self.epoch, self.waited = math.inf, 0, 0
-        self.state: dict[str, Array] = {}
-
-    def after(self, row: dict[str, float]) -> bool:
-        found = row["val_loss"]
-        self.waited = 0 if found < self.loss - self.tol else self.waited + 1
-        if found < self.loss:
-            self.loss, self.epoch = found, int(row["epoch"])
-            self.state = {name: np.array(getattr(a, "data", a)) for name, a in self.network.state_dict().items()}
-        return self.waited >= self.patience
-
-    def restore(self) -> None:
-        if self.state:
-            self.network.load_state_dict(self.state)
+def _finite(_: Trainer, row: dict[str, float]) -> None:
+    if not math.isfinite(row["loss"]):
+        raise ArgumentError(
+            f"the loss became {row['loss']} in epoch {row['epoch']}. Bring the features to one scale, as by "
+            "make_pipeline(StandardScaler(), …), or choose a smaller learning_rate."
+        )
 
 
 def _of_mean_1(weight: Array) -> Array:

@@ -42,6 +42,7 @@ class NeuralClassifier(ClassifierMixin, NeuralEstimator):  # type: ignore[misc]
         l1, l2: penalties on the weight matrices, added to the loss. The notes' λ is l2.
         weight_decay: the optimizer's own; for SGD, weight_decay=2λ is l2=λ, on the biases too.
         dropout: the share of hidden neurons that is left out of each step.
+        clip_norm: the most that the norm of a step's gradient may be.
         loss: "cross_entropy", "focal" (hard samples count more), "multi_margin" (hinge), a class of `nn`, or a function of
             (logits (N, C), classes (N,)) that gives a loss for each sample.
         loss_settings: by name, such as {"label_smoothing": 0.1}.
@@ -56,7 +57,8 @@ class NeuralClassifier(ClassifierMixin, NeuralEstimator):  # type: ignore[misc]
         random_state: fixes weights, order and dropout: equal ones give equal networks, bit for bit.
 
     Attributes: ``classes_``, ``n_features_in_``, ``feature_names_in_`` (of a data frame), ``module_`` (the network),
-    ``optimizer_``, ``history_`` (`nn.History`), ``n_iter_`` (epochs), ``loss_``, ``best_epoch_`` (early stopping).
+    ``optimizer_``, ``history_`` (`nn.History`), ``n_iter_`` (epochs), ``loss_`` (the last mean loss, without penalties),
+    ``best_epoch_`` (of early stopping).
 
     Errors: ArgumentError, a ValueError, for parameters that make no sense, one class only, or a loss that is lost to infinity.
 
@@ -75,10 +77,10 @@ class NeuralClassifier(ClassifierMixin, NeuralEstimator):  # type: ignore[misc]
     def __init__(self, hidden_layer_sizes: Any = (100,), activation: Any = "relu", *, optimizer: Any = "adam",
                  learning_rate: float | None = None, optimizer_settings: dict[str, Any] | None = None, schedule: Any = None,
                  batch_size: Any = "auto", epochs: int = 200, l1: float = 0.0, l2: float = 0.0, weight_decay: float = 0.0,
-                 dropout: float = 0.0, loss: Any = "cross_entropy", loss_settings: dict[str, Any] | None = None,
-                 class_weight: Any = None, early_stopping: bool = False, validation_fraction: float = 0.1, patience: int = 10,
-                 tol: float = 1e-4, module: Any = None, jit: Any = "auto", warm_start: bool = False, verbose: Any = False,
-                 random_state: Any = None):  # fmt: skip
+                 dropout: float = 0.0, clip_norm: float | None = None, loss: Any = "cross_entropy",
+                 loss_settings: dict[str, Any] | None = None, class_weight: Any = None, early_stopping: bool = False,
+                 validation_fraction: float = 0.1, patience: int = 10, tol: float = 1e-4, module: Any = None, jit: Any = "auto",
+                 warm_start: bool = False, verbose: Any = False, random_state: Any = None):  # fmt: skip
         self.hidden_layer_sizes = hidden_layer_sizes
         self.activation = activation
         self.optimizer = optimizer
@@ -91,6 +93,7 @@ class NeuralClassifier(ClassifierMixin, NeuralEstimator):  # type: ignore[misc]
         self.l2 = l2
         self.weight_decay = weight_decay
         self.dropout = dropout
+        self.clip_norm = clip_norm
         self.loss = loss
         self.loss_settings = loss_settings
         self.class_weight = class_weight

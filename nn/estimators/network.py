@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import copy
 import inspect
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import Any
 
@@ -12,13 +12,11 @@ import numpy as np
 
 import autograd as ag
 from autograd.errors import ArgumentError, DTypeError, NotFoundError, ShapeError
-from nn.containers import Sequential
 from nn.data import Dataset
-from nn.layers import MLP
 from nn.module import Module
 from nn.names import nearest
 
-__all__ = ["Rows", "WeightedLoss", "build", "default_stream", "make_loss", "multilayer"]
+__all__ = ["Rows", "WeightedLoss", "build", "default_stream", "make_loss"]
 
 Array = np.ndarray[Any, Any]
 
@@ -45,19 +43,18 @@ def dense(x: Any) -> Array:
 
 
 class WeightedLoss(Module):
-    """mean over the batch of weight·loss; while the network is in training mode, plus l1·Σ|w| + l2·Σw² over its weights.
+    """mean over the batch of weight·loss.
 
     Weights of mean 1 over all samples keep every batch an unbiased estimate of the weighted mean Σwᵢlᵢ/Σwᵢ, so that a sample
-    of weight 2 counts as much as two. Biases are not penalised. Source of the penalties: course notes, *L2 Regularization*.
+    of weight 2 counts as much as two, whichever batch it comes in.
     """
 
-    def __init__(self, loss: Any, network: Module, classes: bool, l1: float = 0.0, l2: float = 0.0):
-        self.loss, self.network, self.classes, self.l1, self.l2 = loss, network, classes, float(l1), float(l2)
+    def __init__(self, loss: Any, classes: bool):
+        self.loss, self.classes = loss, classes
 
     def forward(self, output: Any, target: Any) -> Any:
         weight, columns = target[:, -1], target[:, :-1]  # (N,), (N, K)
-        wanted = columns[:, 0].astype(np.int64) if self.classes else columns
-        each = self.loss(output, wanted)
+        each = self.loss(output, columns[:, 0].astype(np.int64) if self.classes else columns)
         if each.ndim == 2:
             each = each.mean(axis=1)
         if each.ndim != 1:
@@ -65,13 +62,7 @@ class WeightedLoss(Module):
                 f"the loss gave shape {each.shape} for {output.shape[0]} samples: one value for each is needed, because "
                 "samples have weights. Make it with reduction='none'."
             )
-        value = (each * weight).mean()
-        if self.network.training and (self.l1 or self.l2):
-            for p in self.network.parameters():
-                if p.ndim > 1 and p.requires_grad:
-                    value = value + self.l1 * abs(p).sum() if self.l1 else value
-                    value = value + self.l2 * (p * p).sum() if self.l2 else value
-        return value
+        return (each * weight).mean()
 
 
 def make_loss(choice: Any, known: dict[str, Callable[..., Any]], settings: dict[str, Any] | None) -> Any:
@@ -90,22 +81,6 @@ def make_loss(choice: Any, known: dict[str, Callable[..., Any]], settings: dict[
             "reduction='none'."
         )
     return choice
-
-
-def multilayer(inputs: int, hidden: int | Sequence[int], outputs: int, activation: Any, dropout: float = 0.0,
-               dtype: Any = None, generator: Any = None) -> Sequential:  # fmt: skip
-    """`nn.MLP`, with dropout after each activation where it is wanted."""
-    network = MLP(inputs, hidden, outputs, activation, dtype=dtype, generator=generator)
-    if not dropout:
-        return network
-    from nn.layers import Dropout  # type: ignore[attr-defined,unused-ignore]
-
-    modules: list[Module] = []
-    for k, module in enumerate(network):
-        modules.append(module)
-        if k % 2:
-            modules.append(Dropout(dropout, generator=generator))
-    return Sequential(*modules)
 
 
 def build(choice: Any, inputs: int, outputs: int, dtype: Any, generator: Any) -> Module:

@@ -44,10 +44,10 @@ class NeuralRegressor(RegressorMixin, NeuralEstimator):  # type: ignore[misc]
     def __init__(self, hidden_layer_sizes: Any = (100,), activation: Any = "relu", *, optimizer: Any = "adam",
                  learning_rate: float | None = None, optimizer_settings: dict[str, Any] | None = None, schedule: Any = None,
                  batch_size: Any = "auto", epochs: int = 200, l1: float = 0.0, l2: float = 0.0, weight_decay: float = 0.0,
-                 dropout: float = 0.0, loss: Any = "mse", loss_settings: dict[str, Any] | None = None,
-                 scale_target: bool = True, early_stopping: bool = False, validation_fraction: float = 0.1, patience: int = 10,
-                 tol: float = 1e-4, module: Any = None, jit: Any = "auto", warm_start: bool = False, verbose: Any = False,
-                 random_state: Any = None):  # fmt: skip
+                 dropout: float = 0.0, clip_norm: float | None = None, loss: Any = "mse",
+                 loss_settings: dict[str, Any] | None = None, scale_target: bool = True, early_stopping: bool = False,
+                 validation_fraction: float = 0.1, patience: int = 10, tol: float = 1e-4, module: Any = None, jit: Any = "auto",
+                 warm_start: bool = False, verbose: Any = False, random_state: Any = None):  # fmt: skip
         self.hidden_layer_sizes = hidden_layer_sizes
         self.activation = activation
         self.optimizer = optimizer
@@ -60,6 +60,7 @@ class NeuralRegressor(RegressorMixin, NeuralEstimator):  # type: ignore[misc]
         self.l2 = l2
         self.weight_decay = weight_decay
         self.dropout = dropout
+        self.clip_norm = clip_norm
         self.loss = loss
         self.loss_settings = loss_settings
         self.scale_target = scale_target
