@@ -226,8 +226,10 @@ class Flow(list[dict[str, Any]]):
     def diagnosis(self) -> str:
         """One line: "vanishing", "exploding", "dead", "not finite", or "even", and where.
 
-        Exploding or vanishing is said of weights (not biases) whose gradients' sizes, root mean squares, differ from the first
-        layer to the last by more than a thousand; dead of a parameter of whose gradient nothing is left.
+        Said of weights, not biases: vanishing, where the size of the gradient (its root mean square) in the first layer is less
+        than a thousandth of that in the last; exploding, where it is more than a thousand times that, or a gradient more than a
+        thousand times its weight (where activations explode along with gradients, all layers are alike in size). Dead is a
+        parameter of whose gradient nothing is left.
         """
         if not self:
             return "no parameter has a gradient: call backward() first"
@@ -244,6 +246,9 @@ class Flow(list[dict[str, Any]]):
                 return f"vanishing: {a} has {first / last:.0e} of the gradient of {b}"
             if first > last * 1000:
                 return f"exploding: {a} has {first / last:.0e} times the gradient of {b}"
+        large = [r["name"] for r in self if r["matrix"] and r["weight"] > 0 and r["gradient"] > 1000 * r["weight"]]
+        if large:
+            return f"exploding: gradients more than a thousand times their weights: {', '.join(large[:5])}"
         return "even"
 
 

@@ -33,10 +33,11 @@ def _total(loss: Any, output: Any, target: Any, weight: Any) -> tuple[Any, Any]:
     """The sum of the losses of a part of a batch, and by what the sum over all parts is to be divided, if by anything."""
     if not isinstance(loss, Loss):
         size = target.shape[0] if getattr(target, "ndim", 0) else 1
-        count = np.asarray(size, np.float64) if weight is None else ag.sum(weight)
-        return loss_of(loss, output, target, weight) * count, count
+        count = ag.Tensor(np.asarray(size, np.float64)) if weight is None else ag.sum(weight)
+        value = loss_of(loss, output, target, weight)
+        return value * count.astype(value.dtype), count
     total, count = loss.total(output, target, weight)
-    return total, np.asarray(0.0) if loss.reduction == "sum" else count.detach()
+    return total, ag.Tensor(np.asarray(0.0)) if loss.reduction == "sum" else count.detach()
 
 
 @dataclass(frozen=True, eq=False)
