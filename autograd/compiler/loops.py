@@ -37,6 +37,8 @@ class Buffer:
     """One of argument, state, constant, output, arena; "row" for one that lives only inside a kernel."""
     number: int = 0
     """Which of its place, or the offset in the arena."""
+    alias: str = ""
+    """The array whose memory it is, in another shape."""
 
     @property
     def size(self) -> int:

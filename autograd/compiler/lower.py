@@ -8,6 +8,7 @@ state come last, so that nothing is changed before everything that could fail is
 
 from __future__ import annotations
 
+import itertools
 import math
 from typing import Any
 
@@ -54,6 +55,7 @@ __all__ = ["Lowered", "lower"]
 
 CHEAP = ("equal", "not_equal", "less", "less_equal", "greater", "greater_equal", "add", "subtract", "multiply", "negative")
 BY_NAME = ("gather", "matmul", "reshape", "call")  # what reads its input as an array, not element by element
+WRITTEN = 9  # elements of a window that are written out
 HEAVY = 128  # instructions of an expression that is not broken up
 LIGHT, LONG = 1 << 16, 2000  # a nest of so few elements moves to the front, in a program of so few steps
 
@@ -107,7 +109,7 @@ class Lowered:
         self._inputs()
         for x in self.instructions:
             self.weight[x.tick] = 1 + sum(self.weight[i.tick] for i in x.inputs if isinstance(i, Traced))
-            if self._needs_memory(x):
+            if self._needs_memory(x) and not self._has_memory(x):
                 self._step(x, self._allocate(x))
             if x.tick in self.checked and (at := self.made[x.tick].step) is not None:
                 self._put(Check(self.checked[x.tick], self.name_of[x.tick]), self.order[at] + 1)
@@ -118,7 +120,7 @@ class Lowered:
         tidy(self.steps, self.buffers)
         self.calls = [step for step in self.steps if isinstance(step, Call)]
         self.threads = threads if not self.calls and split(self.steps, self.buffers, threads) else 1
-        self.phases = phases(self.steps, self.threads > 1)
+        self.phases = phases(self.steps, self.threads > 1, self.buffers)
         self.arena = plan(self.steps, self.phases, self.buffers)
         self.largest_product = max((s.work for s in self.steps if isinstance(s, Product)), default=0)
 
@@ -184,6 +186,16 @@ class Lowered:
             return True  # once, not in every round of an inner loop
         return len(consumers) > 1 and not self._spread(x) or self.weight[x.tick] > HEAVY
 
+    def _has_memory(self, x: Traced) -> bool:
+        """Whether x is an array of scratch in another shape: then it is that."""
+        source = x.inputs[0] if x.function == "reshape" and x.tick not in self.slots else x
+        if source.tick not in self.name_of or self.buffers[self.name_of[source.tick]].place != "arena":
+            return False
+        name, there, made = f"b{len(self.buffers)}", self.name_of[source.tick], self.made[source.tick]
+        self.buffers[name] = Buffer(x.dtype, x.shape, alias=self.buffers[there].alias or there)
+        self.made[x.tick], self.name_of[x.tick] = Made(made.step, made.loop), name
+        return True
+
     def _spread(self, x: Traced) -> bool:
         """Whether x is cheaply made of smaller arrays: it is made again wherever it is used, instead of kept."""
         if x.function not in CHEAP or x.size <= 1:
@@ -210,7 +222,7 @@ class Lowered:
             self.made[x.tick] = Made(product)
         else:
             over = x.inputs[0] if x.function in MADE_WHOLE else x
-            nest, loop = self._loop(long_axes(over.shape), self._reads(x))
+            nest, loop = self._loop(self._stand(x)[0], self._reads(x))
             made = Made(nest, nest.loops.index(loop), len(loop.shape), True)
             if x.function in MADE_WHOLE:
                 loop.sources.append(x.function)
@@ -290,17 +302,33 @@ class Lowered:
         nest.loops.append(Loop(shape))
         return nest.loops[-1]
 
+    def _stand(self, x: Traced) -> tuple[tuple[int, ...], Any]:
+        """The loops in which x is made, and at which elements of what it is made from, or of itself, a round stands.
+
+        Small windows that are added side by side are written out: the rounds are windows, each with all its elements.
+        """
+        over = x.inputs[0] if x.function in MADE_WHOLE else x
+        at = index_of(over)
+        if x.function != "overlap" or math.prod(size_of(x)) > WRITTEN or not apart(x):
+            return long_axes(over.shape), [at]
+        lead, size = x.ndim - len(x.settings["start"]), size_of(x)
+        rest = [n for k, n in enumerate(over.shape) if not lead <= k < lead + len(size)]
+        names = iter(index_of(Traced("count", (), tuple(rest), numpy.int64)))
+        first, last = [next(names) for _ in range(lead)], list(names)
+        places = [[f"({k})" if n > 1 else "0" for k in range(n)] for n in size]
+        return long_axes(tuple(rest)), [(*first, *k, *last) for k in itertools.product(*places)]
+
     def _reads(self, x: Traced) -> list[Read]:
         """What the expression of x reads from memory."""
         found: dict[tuple[float, int, bool], Read] = {}
         seen: set[tuple[float, Any]] = set()
         over = x.inputs[0] if x.function in MADE_WHOLE else x
-        index: Any = index_of(over)
+        shape, (index, *_) = self._stand(x)
         if x.function in MADE_WHOLE:
             stack = [(i, index if i.shape == over.shape else None) for i in x.inputs if isinstance(i, Traced)]
         else:
             stack = [(i, at) for i, at in below(x, index)]
-        rank = len(long_axes(over.shape))
+        rank = len(shape)
         while stack:
             y, at = stack.pop()
             if (y.tick, at) in seen:
@@ -358,16 +386,14 @@ class Lowered:
     def _overlap(self, x: Traced, name: str, nest: Nest, loop: Loop) -> int:
         """Add windows to zeros; gives how many of the loop's first axes are left in the result."""
         source, start, dtype = x.inputs[0], x.settings["start"], kind(x.dtype)
-        d = len(start)
-        at, lead = index_of(source), x.ndim - d
-        size, counts = source.shape[lead : lead + d], source.shape[lead + d :]
-        steps = x.settings["stride"], x.settings["dilation"]
-        axes = list(zip(size, counts, *steps, strict=True))
-        place = map(in_window, at[lead : lead + d], at[lead + d :], x.shape[lead:], *steps, start)
-        alone = all(len({k * m + o * s for k in range(w) for o in range(n)}) == w * n for w, n, s, m in axes)
-        nest.fills.append(Fill(name, f"{dtype}(0)"))
-        value = self._emit(source, at, loop)
-        loop.stores.append(Store(name, (*at[:lead], *place), value, "{1}" if alone else "{0} + {1}"))
+        lead, d, alone = x.ndim - len(start), len(start), apart(x)
+        if not (alone and covered(x)):
+            nest.fills.append(Fill(name, f"{dtype}(0)"))
+        steps = x.settings["stride"], x.settings["dilation"], start
+        for at in self._stand(x)[1]:
+            place = map(in_window, at[lead : lead + d], at[lead + d :], x.shape[lead:], *steps)
+            value = self._emit(source, at, loop)
+            loop.stores.append(Store(name, (*at[:lead], *place), value, "{1}" if alone else "{0} + {1}"))
         return sum(i != "0" for i in at[:lead])
 
     def _product(self, x: Traced, name: str) -> Step:
@@ -540,6 +566,32 @@ class Lowered:
         body = [f"    {line}{_remark(step)}" for step, line in shown]
         head = "def program(thread, threads):" if self.threads > 1 else "def program():"
         return "\n".join([*lines, "", *text, "", head, *(body or ["    pass"])]) + "\n"
+
+
+def size_of(x: Traced) -> tuple[int, ...]:
+    """The size of the windows that are added up to x."""
+    d = len(x.settings["start"])
+    size: tuple[int, ...] = x.inputs[0].shape[x.ndim - d : x.ndim]
+    return size
+
+
+def reached(x: Traced) -> list[tuple[set[int], int, int]]:
+    """Along each axis: where windows are added, how many elements they have in all, the length."""
+    counts = x.inputs[0].shape[x.ndim :]
+    axes = zip(size_of(x), counts, x.settings["stride"], x.settings["dilation"], x.settings["start"], strict=True)
+    lengths = x.shape[x.ndim - len(counts) :]
+    return [({k * m + o * s + b for k in range(w) for o in range(n)}, w * n, length)
+            for (w, n, s, m, b), length in zip(axes, lengths, strict=True)]  # fmt: skip
+
+
+def apart(x: Traced) -> bool:
+    """Whether no two windows that are added up overlap."""
+    return all(len(places) == count for places, count, _ in reached(x))
+
+
+def covered(x: Traced) -> bool:
+    """Whether windows are added everywhere."""
+    return all(len(places) == length for places, _, length in reached(x))
 
 
 def _remark(step: Step | None) -> str:

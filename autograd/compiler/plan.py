@@ -20,11 +20,15 @@ def plan(steps: list[Step], times: list[int], buffers: dict[str, Buffer]) -> int
     """
     life: dict[str, tuple[int, int]] = {}
     for k, step in zip(times, steps, strict=True):
-        for name in step.touched():
+        for name in (buffers[n].alias or n for n in step.touched()):
             if buffers[name].place == "arena":
                 life[name] = (life.get(name, (k, k))[0], k)
     sizes = {name: -(-buffers[name].bytes // LINE) * LINE for name in life}
-    return (by_size if len(life) <= MANY else by_birth)(life, sizes, buffers)
+    total = (by_size if len(life) <= MANY else by_birth)(life, sizes, buffers)
+    for b in buffers.values():
+        if b.alias and b.place == "arena":
+            b.number = buffers[b.alias].number
+    return total
 
 
 def by_size(life: dict[str, tuple[int, int]], sizes: dict[str, int], buffers: dict[str, Buffer]) -> int:

@@ -52,7 +52,7 @@ def split(steps: list[Step], buffers: dict[str, Buffer], threads: int) -> bool:
     return any_shared
 
 
-def phases(steps: list[Step], several: bool) -> list[int]:
+def phases(steps: list[Step], several: bool, buffers: dict[str, Buffer]) -> list[int]:
     """The phase of each step, where all wait for each other between two phases; without threads each step is one.
 
     Steps share a phase if none of them reads or writes what another one, on another thread, may be writing.
@@ -64,17 +64,17 @@ def phases(steps: list[Step], several: bool) -> list[int]:
     touched: dict[str, set[bool]] = {}  # in this phase: by steps that are shared, or that the first thread does alone
     written: dict[str, set[bool]] = {}
     for step in steps:
-        mine = step.written()
+        mine, all_of_them = ([buffers[n].alias or n for n in names] for names in (step.written(), step.touched()))
 
         def apart(users: set[bool], shared: bool = step.shared) -> bool:
             return shared or True in users  # two steps of the first thread alone follow each other anyway
 
         if any(name in touched and apart(touched[name]) for name in mine) or any(
-            name in written and apart(written[name]) for name in step.touched()
+            name in written and apart(written[name]) for name in all_of_them
         ):
             phase, touched, written = phase + 1, {}, {}
         found.append(phase)
-        for name in step.touched():
+        for name in all_of_them:
             touched.setdefault(name, set()).add(step.shared)
         for name in mine:
             written.setdefault(name, set()).add(step.shared)

@@ -18,10 +18,10 @@ def tidy(steps: list[Step], buffers: dict[str, Buffer]) -> None:
     for step in steps:
         if isinstance(step, Nest):
             keep_sums(step)
-    users = users_of(steps)
+    users = users_of(steps, buffers)
     for k, step in enumerate(steps):
         if isinstance(step, Nest) and step.chunk:
-            cut(step, {name for name in step.buffers() if users[name] == {k}}, buffers)
+            cut(step, {name for name in step.buffers() if users[name] == {k} and not buffers[name].alias}, buffers)
     keep_rows(steps, users, buffers)
 
 
@@ -33,6 +33,7 @@ def drop_unread(steps: list[Step], buffers: dict[str, Buffer]) -> None:
             read |= {s.buffer for s in step.statements() if isinstance(s, Load)}
         else:
             read |= set(step.buffers())
+    read |= {buffers[name].alias for name in read}
     unread = {name for name, b in buffers.items() if b.place == "arena" and name not in read}
     for step in steps:
         if isinstance(step, Nest):
@@ -54,12 +55,13 @@ def keep_sums(nest: Nest) -> None:
                     nest.fills.append(Fill(s.buffer, start))
 
 
-def users_of(steps: list[Step]) -> dict[str, set[int]]:
-    """For each array the steps that take it."""
+def users_of(steps: list[Step], buffers: dict[str, Buffer]) -> dict[str, set[int]]:
+    """For each array the steps that take it, in whatever shape."""
     users: dict[str, set[int]] = {}
     for k, step in enumerate(steps):
         for name in step.buffers():
-            users.setdefault(name, set()).add(k)
+            for same in {name, buffers[name].alias or name}:
+                users.setdefault(same, set()).add(k)
     return users
 
 
@@ -82,7 +84,7 @@ def cut(nest: Nest, own: set[str], buffers: dict[str, Buffer]) -> None:
             elif isinstance(s.index, str):
                 s.index = re.sub(r"\bi0\b", f"({here})", s.index)
             else:
-                s.index = tuple(here if i == "i0" else i for i in s.index)
+                s.index = tuple(here if i == "i0" else re.sub(r"\bi0\b", f"({here})", i) for i in s.index)
     nest.depth = 1
 
 
@@ -94,7 +96,7 @@ def keep_rows(steps: list[Step], users: dict[str, set[int]], buffers: dict[str, 
         filled = {f.buffer for f in step.fills}
         for name in step.buffers():
             b = buffers[name]
-            if b.place == "arena" and users[name] == {k} and name not in filled and _by_row(step, name, b):
+            if b.place == "arena" and not b.alias and users[name] == {k} and name not in filled and _by_row(step, name, b):
                 _contract(step, name, b)
 
 
