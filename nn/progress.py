@@ -14,7 +14,7 @@ __all__ = ["bar"]
 @contextmanager
 def bar(total: int, wanted: bool = True, unit: str = "epoch",
         what: str = "training") -> Iterator[Callable[[dict[str, float]], None]]:  # fmt: skip
-    """Yields a function that is told the row of each finished epoch or trial. A stderr that is closed or fails ends the bar only."""
+    """Yields a function that is told the row of each finished epoch or trial. A stderr that fails ends the bar only."""
     shown = _open(total, unit, what) if wanted and total else None
 
     def show(row: dict[str, float]) -> None:
