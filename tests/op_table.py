@@ -189,6 +189,10 @@ shaped("repeat", (2, 3), {"repeats": 2}, {"repeats": 3, "axis": 1}, {"repeats": 
 shaped("windows", (2, 7), {"size": (3,)}, {"size": (2,), "stride": 2}, {"size": (3,), "stride": (2,), "dilation": (2,)},
        {"size": (7,)}, {"size": (1,), "stride": 3}, {"size": (2, 3), "stride": (1, 2), "dilation": (1, 2)})  # fmt: skip
 shaped("windows", (2, 1, 5, 4), {"size": (2, 3)}, {"size": (3, 1), "stride": (2, 3)}, {"size": (1, 1)})
+shaped("max_windows", (2, 9), {"size": (2,), "stride": 2}, {"size": (3,)}, {"size": (3,), "dilation": 2, "border": ((1, 2),)},
+       domain=apart(5.0), complex=False)  # fmt: skip
+shaped("max_windows", (2, 1, 6, 5), {"size": (2, 3), "stride": (2, 1)}, {"size": (4, 4), "dilation": 1}, domain=apart(5.0),
+       complex=False)  # fmt: skip
 shaped("overlap_add", (2, 3, 5), {"shape": (2, 7)}, {"shape": (2, 13), "stride": 2}, {"shape": (2, 9), "dilation": 2},
        {"shape": (2, 15), "stride": 3})  # fmt: skip
 shaped("overlap_add", (2, 3, 1, 2, 2, 4), {"shape": (2, 3, 4, 9), "stride": (1, 2), "dilation": (2, 1)})

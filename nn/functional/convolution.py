@@ -299,5 +299,5 @@ def shifted_by(name: str, y: Tensor, bias: Any) -> Tensor:
         return y
     bias = as_tensor(bias)
     if bias.shape != (y.shape[1],):
-        raise ShapeError(f"{name}: bias has shape {bias.shape}; it must be ({y.shape[1]},), the channels out. ({user_line()})")
+        raise ShapeError(f"{name}: bias has shape {bias.shape}; it must be ({y.shape[1]},): channels out. ({user_line()})")
     return y + bias.reshape((-1, *(1,) * (y.ndim - 2)))

@@ -183,65 +183,56 @@ def _together(parts: list[Any], combine: Any) -> Any:
     return total
 
 
-def _widened(x: Tensor, size: Lengths, stride: Lengths, padding: Lengths, dilation: Lengths, counts: Lengths,
-             value: float) -> Tensor:  # fmt: skip
-    """x (N, C, …) with its padding, and behind it what the windows of ceil_mode want more."""
-    widths = []
-    for n, r, s, p, m in zip(x.shape[2:], reach(size, dilation), stride, padding, counts, strict=True):
-        widths.append((p, max(0, (m - 1) * s + r - n - p)))
-    if not any(map(any, widths)):
+def _border(lengths: Lengths, size: Lengths, stride: Lengths, padding: Lengths, dilation: Lengths,
+            counts: Lengths) -> tuple[Lengths, ...]:  # fmt: skip
+    """The padding, before and behind along each axis, that the windows see; behind it is more with ceil_mode."""
+    ends = zip(lengths, reach(size, dilation), stride, padding, counts, strict=True)
+    return tuple((p, max(0, (m - 1) * s + r - n - p)) for n, r, s, p, m in ends)
+
+
+def _widened(x: Tensor, border: tuple[Lengths, ...], value: float) -> Tensor:
+    """x (N, C, …) with a border of one value."""
+    if not any(map(any, border)):
         return x
-    y = ag.pad(x, ((0, 0), (0, 0), *widths))
-    if value:
-        border = np.pad(np.zeros(x.shape[2:], x.dtype), widths, constant_values=value)
-        y = y + ag.from_numpy(border)
-    return y
+    y = ag.pad(x, ((0, 0), (0, 0), *border))
+    return y + np.pad(np.zeros(x.shape[2:], x.dtype), border, constant_values=value) if value else y
 
 
 def _max_pool(name: str, d: int, x: Any, kernel_size: Any, stride: Any, padding: Any, dilation: Any, ceil_mode: bool,
               return_indices: bool) -> Any:  # fmt: skip
     x, alone = batched(name, x, d)
     settings = _settings(name, d, x, kernel_size, stride, padding, dilation, ceil_mode)
-    size, stride, _, dilation, counts = settings
+    size, stride, _, dilation, _ = settings
     along = _places(x.shape[2:], *settings)
     inside = [(p >= 0) & (p < n) for p, n in zip(along, x.shape[2:], strict=True)]
     if not all(p.any(axis=0).all() for p in inside):
         raise ShapeError(f"{name}: a window has no element of x, of shape {x.shape}: all is padding. ({user_line()})")
-    number = np.arange(prod(size)).reshape(*size, *(1,) * d)
-    if not all(p.all() for p in inside):
-        number = np.where(_together(inside, np.logical_and), number, prod(size))
-    wide = _widened(x, *settings, value=-np.inf)
-    windows = ag.windows(wide, size, stride, dilation)[(..., *(slice(0, n) for n in counts))]
-    return _largest(windows, number, along if return_indices else None, x.shape[2:], alone)
+    border = _border(x.shape[2:], *settings)
+    wide = _widened(x, border, -np.inf)
+    y = ag.max_windows(wide, size, stride, dilation, border)
+    if return_indices:
+        at = _where_largest(ag.windows(wide.detach(), size, stride, dilation), y, along, x.shape[2:])
+        return (y.reshape(y.shape[1:]), at.reshape(at.shape[1:])) if alone else (y, at)
+    return y.reshape(y.shape[1:]) if alone else y
 
 
-def _largest(windows: Tensor, number: Any, along: Any, lengths: Lengths, alone: bool) -> Any:
-    """The first of the largest elements of windows (N, C, K…, L…); and where in x they stand, if `along` tells."""
-    d = (windows.ndim - 2) // 2
-    axes, count = tuple(range(2, 2 + d)), prod(windows.shape[2 : 2 + d])
-    known = windows.detach()
-    hit = (known == ag.max(known, axis=axes, keepdims=True)) | (known != known)
-    number = number.astype(np.int32)
-    first = ag.min(ag.where(hit, ag.from_numpy(number), count), axis=axes, keepdims=True)
-    chosen = first == ag.from_numpy(number)
-    y = ag.sum(ag.where(chosen, windows, 0.0), axis=axes)
-    y = y.reshape(y.shape[1:]) if alone else y
-    if along is None:
-        return y
+def _where_largest(windows: Tensor, y: Tensor, along: list[Any], lengths: Lengths) -> Tensor:
+    """Where in x, its axes in a row, the first of the largest elements of windows (N, C, K…, L'…) stand."""
+    d, total = len(lengths), prod(lengths)
     steps = [prod(lengths[k + 1 :]) for k in range(d)]
-    places = _together([p * s for p, s in zip(along, steps, strict=True)], np.add)
-    at = ag.sum(ag.where(chosen, ag.from_numpy(places), 0), axis=axes)
-    return y, at.reshape(y.shape)
+    places = [np.where((p >= 0) & (p < n), p * s, total) for p, n, s in zip(along, lengths, steps, strict=True)]
+    top = y.detach().reshape((*y.shape[:2], *(1,) * d, *y.shape[2:]))
+    hit = (windows == top) | (windows != windows)
+    return ag.min(ag.where(hit, _together(places, np.add), total), axis=tuple(range(2, 2 + d)))
 
 
 def _avg_pool(name: str, d: int, x: Any, kernel_size: Any, stride: Any, padding: Any, ceil_mode: bool,
               count_include_pad: bool, divisor: int | None) -> Tensor:  # fmt: skip
     x, alone = batched(name, x, d)
     settings = _settings(name, d, x, kernel_size, stride, padding, 1, ceil_mode)
-    size, stride, padding, _, counts = settings
-    wide = _widened(x, *settings, value=0.0)
-    windows = ag.windows(wide, size, stride)[(..., *(slice(0, n) for n in counts))]
-    y = ag.sum(windows, axis=tuple(range(2, 2 + d)))
+    size, stride, padding, _, _ = settings
+    wide = _widened(x, _border(x.shape[2:], *settings), 0.0)
+    y = ag.sum(ag.windows(wide, size, stride), axis=tuple(range(2, 2 + d)))
     if divisor is not None:
         y = y / whole(name, "divisor_override", divisor, 1)
     else:
@@ -252,7 +243,7 @@ def _avg_pool(name: str, d: int, x: Any, kernel_size: Any, stride: Any, padding:
         total = parts[0].reshape(-1, *(1,) * (d - 1))
         for a, part in enumerate(parts[1:], 1):
             total = total * part.reshape(-1, *(1,) * (d - 1 - a))
-        y = y / (int(total.flat[0]) if (total == total.flat[0]).all() else ag.from_numpy(total.astype(y.dtype)))
+        y = y / (int(total.flat[0]) if (total == total.flat[0]).all() else total.astype(y.dtype))
     return y.reshape(y.shape[1:]) if alone else y
 
 
@@ -284,7 +275,7 @@ def _adaptive_avg(name: str, d: int, x: Any, output_size: Any) -> Tensor:
         for axis, (n, m) in enumerate(zip(x.shape[2:], wanted, strict=True), 2):
             first, last = _bounds(n, m)
             inside = (np.arange(n)[:, None] >= first) & (np.arange(n)[:, None] < last)
-            share = ag.from_numpy((inside / (last - first)).astype(x.dtype))  # (L, m): what each adds to each mean
+            share = (inside / (last - first)).astype(x.dtype)  # (L, m): what each adds to each mean
             y = (y.swapaxes(axis, -1) @ share).swapaxes(axis, -1)
     return y.reshape(y.shape[1:]) if alone else y
 
@@ -293,12 +284,14 @@ def _adaptive_max(name: str, d: int, x: Any, output_size: Any, return_indices: b
     x, alone = batched(name, x, d)
     wanted = _wanted(name, d, x, output_size)
     along, y = [], x
-    for axis, (n, m) in enumerate(zip(x.shape[2:], wanted, strict=True)):
+    for axis, (n, m) in enumerate(zip(x.shape[2:], wanted, strict=True), 2):
         first, last = _bounds(n, m)
-        places = np.minimum(first + np.arange((last - first).max())[:, None], last - 1)  # (K, m); the last one again and again
-        along.append(places)
-        y = ag.take(y, places, axis=2 + 2 * axis)  # (N, C, K, m, …)
-    order = (0, 1, *(2 + 2 * k for k in range(d)), *(3 + 2 * k for k in range(d)))
+        along.append(np.minimum(first + np.arange((last - first).max())[:, None], last - 1))  # (K, m): the last one repeated
+        if n % m:
+            y = ag.take(y, along[-1].T.ravel(), axis=axis)  # windows side by side
     size = tuple(p.shape[0] for p in along)
-    number = np.arange(prod(size)).reshape(*size, *(1,) * d)
-    return _largest(y.transpose(order), number, along if return_indices else None, x.shape[2:], alone)
+    top = ag.max_windows(y, size, size)
+    if return_indices:
+        at = _where_largest(ag.windows(y.detach(), size, size), top, along, x.shape[2:])
+        return (top.reshape(top.shape[1:]), at.reshape(at.shape[1:])) if alone else (top, at)
+    return top.reshape(top.shape[1:]) if alone else top

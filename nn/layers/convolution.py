@@ -34,7 +34,8 @@ class _Convolution(Module):
         self.out_channels, self.groups = whole(name, "out_channels", out_channels, 1), whole(name, "groups", groups, 1)
         if in_channels % groups or out_channels % groups:
             raise ArgumentError(
-                f"{name}: groups={groups} must divide in_channels={in_channels} and out_channels={out_channels}. ({user_line()})"
+                f"{name}: groups={groups} must divide in_channels={in_channels} and out_channels={out_channels}. "
+                f"({user_line()})"
             )
         if padding_mode not in MODES[: 1 if self.transposed else None]:
             raise ArgumentError(
@@ -65,7 +66,8 @@ class _Convolution(Module):
 
     def extra_repr(self) -> str:
         d, given = self.axes, [f"{self.in_channels}, {self.out_channels}, kernel_size={self.kernel_size}, stride={self.stride}"]
-        for what, usual in (("padding", (0,) * d), ("dilation", (1,) * d), ("output_padding", (0,) * d), ("groups", 1)):
+        usually: dict[str, Any] = {"padding": (0,) * d, "dilation": (1,) * d, "output_padding": (0,) * d, "groups": 1}
+        for what, usual in usually.items():
             value = getattr(self, what, usual)
             given += [f"{what}={value!r}"] if value != usual else []
         given += ["bias=False"] if self.bias is None else []

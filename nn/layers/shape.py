@@ -1,5 +1,8 @@
 """Layers that only lay out anew."""
 
+# mypy: disable-error-code="no-any-return"
+# The functions of `ag` are made from the ops at import: mypy sees them as Any.
+
 from __future__ import annotations
 
 from collections.abc import Sequence
@@ -30,7 +33,7 @@ class Flatten(Module):
         x = as_tensor(x)
         first, last = _axis(self, self.start_dim, x), _axis(self, self.end_dim, x)
         if first > last:
-            raise AxisError(f"{self!r} got an input of shape {x.shape}, where its first axis is after its last. ({user_line()})")
+            raise AxisError(f"{self!r} got shape {x.shape}, where its first axis is after its last. ({user_line()})")
         return x.reshape((*x.shape[:first], prod(x.shape[first : last + 1]), *x.shape[last + 1 :]))
 
     def extra_repr(self) -> str:
