@@ -182,9 +182,20 @@ class Lowered:
             return not (turns(x) and self._resides(x.inputs[0]))
         if x.function in ("broadcast", "reshape", "transpose", "slice", "window", "cast", "count"):
             return False
-        if any(y.size > x.size for y in consumers):
+        if any(y.size > x.size for y in consumers) or self._in_windows(x):
             return True  # once, not in every round of an inner loop
         return len(consumers) > 1 and not self._spread(x) or self.weight[x.tick] > HEAVY
+
+    def _in_windows(self, x: Traced) -> bool:
+        """Whether windows are read of x, in whatever shape: each of its elements many times."""
+        stack = [x]
+        while stack:
+            for y in self.consumers.get(stack.pop().tick, []):
+                if y.function == "window":
+                    return True
+                if y.function in ("reshape", "transpose", "slice"):
+                    stack.append(y)
+        return False
 
     def _has_memory(self, x: Traced) -> bool:
         """Whether x is an array of scratch in another shape: then it is that."""
