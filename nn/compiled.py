@@ -123,10 +123,10 @@ class Step:
 
     def why_not(self, own: bool) -> str:
         """Why a step is not to be compiled, in a few words, or "". `own`: whether the caller's Python may be recorded."""
-        if not ag.can_compile():
-            return "there is no usable LLVM"
         if needs_closure(self.optimizer):
             return f"{type(self.optimizer).__name__} evaluates the loss several times a step"
+        if not ag.can_compile():
+            return "there is no usable LLVM"
         if own:
             return ""
         modules = [*self.model.modules(), *(self.loss.modules() if isinstance(self.loss, Module) else (self.loss,))]

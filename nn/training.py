@@ -37,8 +37,9 @@ class Trainer:
         loss: a function of (output, target), such as `nn.CrossEntropyLoss()`, whose result is a scalar.
         optimizer: anything with ``zero_grad()`` and ``step()``, made for the model's parameters.
         metrics: functions of (outputs, targets) as arrays, by name, computed over each whole epoch.
-        penalty: a function of the model that is added to the loss, such as a sum of squared weights; the history's loss is
-            without it, as that of the validation data.
+        penalty: a function of the model that is added to the loss, such as
+            ``functools.partial(nn.functional.l2_penalty, strength=1e-4)``; the history's loss is without it, as that of the
+            validation data.
         accumulate: how many batches make a step. With a loss whose reduction is "mean" the numbers are those of one batch of
             all their samples, in the memory of one of them (batch normalisation still sees each by itself). The last step of
             an epoch may have fewer.

@@ -198,7 +198,8 @@ def test_bad_calls(call: Callable[[], Any], words: str) -> None:
 def test_class_weights_are_scikit_learns() -> None:
     sk = pytest.importorskip("sklearn.utils.class_weight")
     labels = np.array([0, 0, 0, 1, 2, 2, 0, 0])
-    np.testing.assert_allclose(compute_class_weight(labels), sk.compute_class_weight("balanced", classes=np.arange(3), y=labels))
+    theirs = sk.compute_class_weight("balanced", classes=np.arange(3), y=labels)
+    np.testing.assert_allclose(compute_class_weight(labels), theirs)
     np.testing.assert_allclose(compute_sample_weight(labels), sk.compute_sample_weight("balanced", labels))
     assert compute_class_weight([0, 2]).tolist() == [1.0, 0.0, 1.0] and len(compute_class_weight([0], 4)) == 4
     with_classes = nn.CrossEntropyLoss(weight=compute_class_weight(labels))
@@ -266,3 +267,10 @@ def test_a_transform_of_ones_own() -> None:
     np.testing.assert_array_equal(x.data, TABLE[:8] * 2)
     with pytest.raises(NotImplementedError, match="does not define change"):
         A.Transform()(TABLE)
+
+
+@pytest.mark.parametrize("transform", [augment.RandomRotation(1e-6), augment.RandomShift(1e-8), augment.RandomZoom(1e-8)])
+def test_a_change_of_almost_nothing_changes_almost_nothing(transform: Any) -> None:
+    """The border too: what lies a hair outside of the image is not all filling."""
+    x = np.random.default_rng(0).normal(5, 1, (3, 2, 8, 8)).astype(np.float32)
+    np.testing.assert_allclose(transform(x, ag.Generator(0)), x, atol=1e-4)

@@ -121,6 +121,18 @@ def test_a_penalty_of_squares_is_weight_decay(jit: bool | None) -> None:
 
 
 @compiler
+def test_an_elastic_penalty_is_compiled() -> None:
+    elastic = functools.partial(nn.functional.elastic_penalty, l1=0.02, l2=0.01)
+    both = [trainer(penalty=elastic, jit=jit) for jit in (None, False)]
+    free = trainer()
+    for t in (*both, free):
+        t.fit([(X, Y)], epochs=20, progress=False)
+    assert both[0].how == "compiled"
+    np.testing.assert_allclose(weights(both[0]), weights(both[1]), 1e-10)
+    assert np.abs(weights(both[0])).sum() < np.abs(weights(free)).sum()
+
+
+@compiler
 def test_clipping_before_the_step() -> None:
     clip = functools.partial(optim.clip_grad_norm_, max_norm=0.01)
     compiled, plain, free = trainer(before_step=clip), trainer(before_step=clip, jit=False), trainer()
