@@ -148,7 +148,7 @@ class _Affine(Transform):
         for k in range(n):
             offset = centre - matrices[k] @ centre + shifts[k]
             for c in range(channels):
-                result[k, c] = affine_transform(work[k, c], matrices[k], offset, order=1, mode="constant", cval=self.fill)
+                result[k, c] = affine_transform(work[k, c], matrices[k], offset, order=1, mode="grid-constant", cval=self.fill)
         return result.reshape(x.shape)
 
 

@@ -269,7 +269,7 @@ def test_a_transform_of_ones_own() -> None:
         A.Transform()(TABLE)
 
 
-@pytest.mark.parametrize("transform", [augment.RandomRotation(1e-6), augment.RandomShift(1e-8), augment.RandomZoom(1e-8)])
+@pytest.mark.parametrize("transform", [A.RandomRotation(1e-6), A.RandomShift(1e-8), A.RandomZoom(1e-8)])
 def test_a_change_of_almost_nothing_changes_almost_nothing(transform: Any) -> None:
     """The border too: what lies a hair outside of the image is not all filling."""
     x = np.random.default_rng(0).normal(5, 1, (3, 2, 8, 8)).astype(np.float32)
