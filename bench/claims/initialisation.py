@@ -39,7 +39,7 @@ def orthogonal(weight: Any, generator: ag.Generator) -> Any:
 
 
 def sparse(weight: Any, generator: ag.Generator) -> Any:
-    return nn.init.sparse_(weight, 0.8, generator=generator)
+    return nn.init.sparse_(weight, 0.8, float(1 / np.sqrt(0.2 * weight.shape[1])), generator=generator)
 
 
 def narrow(weight: Any, generator: ag.Generator) -> Any:
