@@ -437,16 +437,16 @@ def gradients(outputs: Sequence[Tensor], inputs: Sequence[Tensor], seeds: Sequen
     return [found.get(t._node.tick) if t._node is not None else None for t in inputs]
 
 
-def node_gradients(root: Node, seed: Any = None) -> dict[Node, Any]:
-    """The gradient of the root with respect to every node; frees and accumulates nothing."""
+def node_gradients(root: Node | Iterable[Node], seed: Any = None) -> dict[Node, Any]:
+    """The gradient of the root (of the sum of several) with respect to every node; frees and accumulates nothing."""
     found: dict[Node, Any] = {}
     run = Walk(visit=found.__setitem__)
-    seed = numpy.ones(root.shape, root.dtype) if seed is None else seed
-    found.update(run.run([root], [seed]))
+    roots = [root] if isinstance(root, Node) else list(root)
+    found.update(run.run(roots, [numpy.ones(r.shape, r.dtype) if seed is None else seed for r in roots]))
     return found
 
 
-def values(root: Node) -> dict[Node, Any]:
+def values(root: Node | Iterable[Node]) -> dict[Node, Any]:
     """The value of every node that can still be computed, by replaying the forward from the leaves."""
     found: dict[Node, Any] = {}
     with numpy.errstate(all="ignore"):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from math import ceil
 
 from autograd.viz import text
 from autograd.viz.layout import Size
@@ -64,13 +65,13 @@ def card(box: Box, direction: str) -> Card:
     """Rows and measures of a box; its badge is on the side from which the picture comes."""
     rows = _rows(box)
     down = direction == "TB"
-    badge = Size(max(BADGE, label_width(box) + 14), BADGE) if box.label else None
+    badge = Size(max(BADGE, ceil(label_width(box) + 14)), BADGE) if box.label else None
     if not rows:
         if badge is None:
             rows = (Row((("shape", box.kind, 0.0),)),)
         else:
             return Card(box, (), badge, 0, 0, 0, 0, 0, 0, badge, down)
-    wide = max(x + measure(role, words) for row in rows for role, words, x in row.pieces) + 2 * PAD
+    wide: float = ceil(max(x + measure(role, words) for row in rows for role, words, x in row.pieces) + 2 * PAD)
     high = len(rows) * ROW + 2 * EDGE
     indent, inset, left, top = PAD, EDGE, 0.0, 0.0
     half = BADGE / 2
@@ -95,7 +96,7 @@ def _rows(box: Box) -> tuple[Row, ...]:
     name = text.clean(text.shorten(box.name))
     head = (("name", name, 0.0),) if name else ()
     if name and box.shape and len(name) <= 14:
-        rows.append(Row((*head, ("shape", box.shape, measure("name", name) + 8))))
+        rows.append(Row((*head, ("shape", box.shape, ceil(measure("name", name) + 8)))))
     else:
         rows += [Row(head)] if head else []
         rows += [Row((("shape", box.shape, 0.0),))] if box.shape else []

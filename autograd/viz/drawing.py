@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 from functools import cached_property
-from html import escape
+from math import inf
 from pathlib import Path
 from typing import Any
 
@@ -13,7 +13,8 @@ from autograd.viz import render, text
 from autograd.viz.collapse import collapse
 from autograd.viz.dot import dot
 from autograd.viz.files import write
-from autograd.viz.model import Graph, Picture, picture
+from autograd.viz.fold import WRAP
+from autograd.viz.model import Graph, picture
 from autograd.viz.page import laid_out
 from autograd.viz.svg import svg
 
@@ -22,23 +23,15 @@ __all__ = ["Drawing", "draw"]
 SUFFIXES = ".svg, .png, .html, .dot, .gv"
 RESOLUTION = 144  # dots per inch of PNG files
 
-_PAGE = """<!doctype html>
-<html lang="en"><head><meta charset="utf-8"><meta name="color-scheme" content="light dark">
-<title>{title}</title>
-<style>body{{margin:1rem;background:#fff}}
-@media (prefers-color-scheme:dark){{body{{background:#0d1117}}}}</style></head>
-<body>{svg}</body></html>
-"""
-
-
 class Drawing:
     """A picture of a graph: DOT text, SVG, PNG, or a file; shown by itself at the end of a notebook cell.
 
     It is a record of the moment at which it was made: later changes of the graph do not show in it.
     """
 
-    def __init__(self, picture: Picture, direction: str):
-        self.picture, self.direction = picture, direction
+    def __init__(self, graph: Graph, units: list[list[int]], title: str, direction: str, wrap: float = WRAP):
+        self.picture, self.direction, self.wrap = picture(graph, units, title), direction, wrap
+        self._graph, self._units = graph, units
 
     @cached_property
     def dot(self) -> str:
@@ -47,7 +40,7 @@ class Drawing:
 
     @cached_property
     def _svg(self) -> str:
-        return svg(self.picture, *laid_out(self.picture, self.direction))
+        return svg(self.picture, *laid_out(self.picture, self.direction, wrap=self.wrap))
 
     def svg(self) -> str:
         """The picture as an SVG document: scalable, readable on light and dark pages, with tooltips.
@@ -70,8 +63,11 @@ class Drawing:
         return image
 
     def html(self) -> str:
-        """The picture as a page of its own."""
-        return _PAGE.format(title=escape(self.picture.title[:200]), svg=self.svg())
+        """The picture as a page of its own, without network or server: drag and wheel move it, ``/`` searches, a click
+        shows details, and a box of many nodes opens."""
+        from autograd.viz.explore import page
+
+        return page(self._graph, self._units, self.picture, self.direction)
 
     def save(self, path: str | os.PathLike[str]) -> Path:
         """Write the picture in the format of the path's suffix; the file appears whole or not at all.
@@ -124,15 +120,17 @@ class Drawing:
 
 def draw(
     x: Any,
-    *,
+    *args: Any,
     values: bool = True,
     gradients: bool = True,
-    partials: bool = False,
+    derivatives: bool = False,
     direction: str = "LR",
     max_nodes: int = 150,
+    wrap: float | None = WRAP,
     name: str | None = None,
+    partials: bool = False,
 ) -> Drawing:
-    """Draw the graph that computed a Tensor or a Value, or the program of a jitted function.
+    """Draw the graph that computed a Tensor or a Value, of a call of a function or a network, or a jitted program.
 
     Every box shows name, shape, dtype, value and gradient as far as they are known; arrows run from what
     is used to what uses it. Before ``backward()`` all gradients are shown, by a walk that frees and
@@ -140,45 +138,82 @@ def draw(
     and shapes are still there, but values only of leaves and the result, and gradients only of leaves and
     of what was told to ``retain_grad()``. A Value keeps all.
 
+    ``draw(fun, *args)`` calls the function once and draws what it computes; arrays and floats among the arguments become
+    Tensors whose gradients are shown. ``draw(model, x)`` does so for a network, in evaluation mode, so that it stays as it
+    was. What a module computed shares a box where the graph is large.
+
     Args:
-        x: the Tensor or Value at which the graph ends, or a jitted function.
+        x: the Tensor or Value at which the graph ends; a function or network; or a jitted function, without arguments.
+        args: the arguments of the function.
         values, gradients: whether to show them.
-        partials: whether to write at each edge the local derivative, of the op's result by that operand.
+        derivatives: whether to write at each edge the local derivative, of the op's result by that operand
+            (`partials` is an older name for it).
         direction: "LR", from left to right, or "TB", from top to bottom.
-        max_nodes: in a larger graph neighbouring nodes share a box "N nodes inside".
+        max_nodes: in a larger graph neighbouring nodes share a box "N nodes inside", which opens in the HTML.
+        wrap: the width in points from which on a picture from left to right is put in rows; None for never. (Not in PNG.)
         name: the title, for screen readers and files.
 
     Raises:
-        DTypeError: if `x` is none of these.
+        DTypeError: if `x` is none of these, or the function returns no Tensor.
         ArgumentError: for another direction, `max_nodes` below 5, or a jitted function that was not called yet.
 
     >>> import autograd as ag
     >>> x = ag.Tensor([3.0], requires_grad=True, name="x")
     >>> draw(x * x)
     <graph: 2 boxes, 2 edges>
+    >>> draw(lambda x, y: x * y + x, 2.0, 3.0)
+    <graph of <lambda>: 4 boxes, 4 edges>
     """
     if direction not in ("LR", "TB"):
         raise ArgumentError(f"direction must be 'LR' or 'TB', got {direction!r}.")
     if isinstance(max_nodes, bool) or not isinstance(max_nodes, int) or max_nodes < 5:
         raise ArgumentError(f"max_nodes must be an integer of at least 5, got {max_nodes!r}.")
-    graph = _read(x, values=bool(values), gradients=bool(gradients), partials=bool(partials))
+    if wrap is not None and not (isinstance(wrap, int | float) and wrap >= 200):
+        raise ArgumentError(f"wrap must be a width of at least 200 points, or None, got {wrap!r}.")
+    graph = _read(x, args, values=bool(values), gradients=bool(gradients), partials=bool(derivatives or partials))
+    return Drawing(graph, collapse(graph, max_nodes), text.clean(name if name is not None else _title(x)), direction,
+                   inf if wrap is None else float(wrap))  # fmt: skip
+
+
+def _title(x: Any) -> str:
     own = getattr(x, "name", None)
-    title = name if name is not None else f"graph of {own}" if own else getattr(x, "__name__", "graph")
-    return Drawing(picture(graph, collapse(graph, max_nodes), text.clean(str(title))), direction)
+    if isinstance(own, str) and own:
+        return f"graph of {own}"
+    if _is_jitted(x):
+        return getattr(x, "__name__", "graph")
+    return f"graph of {getattr(x, '__name__', type(x).__name__)}" if callable(x) and not hasattr(x, "_inputs") else "graph"
 
 
-def _read(x: Any, *, values: bool, gradients: bool, partials: bool) -> Graph:
+def _is_jitted(x: Any) -> bool:
+    return hasattr(x, "_variants") and hasattr(x, "source")
+
+
+def _read(x: Any, args: tuple[Any, ...], *, values: bool, gradients: bool, partials: bool) -> Graph:
     from autograd.tensor import Tensor
     from autograd.value import Value
     from autograd.viz.read import TapeGraph
     from autograd.viz.scalars import ValueGraph
 
+    if args and (isinstance(x, Tensor | Value) or _is_jitted(x) or not callable(x)):
+        raise ArgumentError(
+            f"draw() takes arguments for a function or a network only, and this is a {type(x).__name__}: leave them out."
+        )
     if isinstance(x, Tensor):
         return TapeGraph(x, values=values, gradients=gradients, partials=partials)
     if isinstance(x, Value):
         return ValueGraph(x, values=values, gradients=gradients, partials=partials)
-    if hasattr(x, "_variants") and hasattr(x, "source"):
+    if _is_jitted(x):
         from autograd.viz.program import ProgramGraph
 
         return ProgramGraph(x)
-    raise DTypeError(f"draw() takes a Tensor, a Value or a jitted function, got {type(x).__name__}: {x!r:.60}.")
+    if callable(x) and not isinstance(x, type):
+        from autograd.viz.call import called
+
+        if any(isinstance(a, Value) for a in args):
+            return _read(x(*args), (), values=values, gradients=gradients, partials=partials)
+        (*more, root), spans = called(x, args)
+        return TapeGraph(root, values=values, gradients=gradients, partials=partials, more=more, spans=spans)
+    raise DTypeError(
+        f"draw() takes a Tensor, a Value or a jitted function, or a function or network with its arguments; got "
+        f"{type(x).__name__}: {x!r:.60}."
+    )

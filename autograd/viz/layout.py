@@ -34,6 +34,7 @@ class Layout:
     size: Size
     centres: tuple[tuple[float, float], ...]
     curves: tuple[Curve, ...]
+    rows: tuple[float, ...] = ()  # where a folded picture's second and further rows begin
 
 
 def source(boxes: list[Size], edges: list[tuple[int, int]], labels: list[Size | None], direction: str,

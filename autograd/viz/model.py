@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Protocol
+from typing import Any, Protocol
 
-__all__ = ["Box", "Edge", "Graph", "Picture", "picture"]
+__all__ = ["Box", "Edge", "Graph", "Picture", "Plain", "picture"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,6 +61,24 @@ class Graph(Protocol):
 
     def is_named(self, i: int) -> bool:
         """Whether the user gave node i a name."""
+
+    def path(self, i: int) -> tuple[str, ...]:
+        """The modules in which node i was computed, outermost first."""
+
+    def place(self, i: int) -> tuple[Any, int]:
+        """The code object and the instruction that recorded node i."""
+
+
+class Plain:
+    """For graphs whose nodes know no modules and no lines."""
+
+    def path(self, i: int) -> tuple[str, ...]:
+        """No module."""
+        return ()
+
+    def place(self, i: int) -> tuple[Any, int]:
+        """Nowhere."""
+        return None, 0
 
 
 def picture(graph: Graph, units: list[list[int]], title: str) -> Picture:

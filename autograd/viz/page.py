@@ -15,12 +15,13 @@ from pathlib import Path
 from typing import Any
 
 from autograd.viz import card, layout, render, text
+from autograd.viz.fold import WRAP, balanced, fold
 from autograd.viz.layout import Curve, Layout
 from autograd.viz.model import Picture
 from autograd.viz.route import smooth
 from autograd.viz.svg import FONT, MARGIN, colours, lean, sizes
 
-__all__ = ["drawn", "laid_out", "page"]
+__all__ = ["drawn", "laid_out", "page", "shapes"]
 
 _MORE = {"page": ("#ffffff", "#0d1117"), "rule": ("#d5dbe1", "#30363d"), "accent": ("#c4461f", "#ff9d6b"),
          "frame": ("#fdfaf1", "#1d1a12")}  # fmt: skip
@@ -33,28 +34,40 @@ _TIPS = "".join(
 )
 
 
-def laid_out(picture: Picture, direction: str, gap: float = layout.GAP) -> tuple[list[card.Card], Layout, list[Curve]]:
-    """Cards, places and curves of a picture; asks Graphviz."""
+def laid_out(picture: Picture, direction: str, gap: float = layout.GAP,
+             wrap: float | None = WRAP) -> tuple[list[card.Card], Layout, list[Curve]]:  # fmt: skip
+    """Cards, places and curves of a picture, in rows where it is long (None: as many as suit a
+    page); asks Graphviz."""
     cards = [card.card(box, direction) for box in picture.boxes]
     pairs = [(e.tail, e.head) for e in picture.edges]
     labels = [layout.Size(card.measure("edge", e.label) + 8, 15) if e.label else None for e in picture.edges]
     extents = [c.size for c in cards]
     source = layout.source(extents, pairs, labels, direction, gap)
     placed = layout.parse(render.run(source, "plain").decode(), pairs)
-    return cards, placed, smooth(placed, extents, pairs, labels, direction)
+    curves = smooth(placed, extents, pairs, labels, direction)
+    if direction == "LR":
+        placed, curves = fold(placed, extents, curves, balanced(placed) if wrap is None else wrap)
+    return cards, placed, curves
 
 
-def drawn(picture: Picture, direction: str, gap: float = layout.GAP) -> tuple[str, tuple[float, float]]:
-    """The shapes of a picture for a page, and its width and height."""
-    cards, placed, curves = laid_out(picture, direction, gap)
-    body = lean(picture, cards, placed, curves)
-    width, height = placed.size.width + 2 * MARGIN, placed.size.height + 2 * MARGIN
-    return f'<g transform="translate({MARGIN:g} {MARGIN:g})">{body}</g>', (round(width, 1), round(height, 1))
+def drawn(picture: Picture, direction: str, gap: float = layout.GAP,
+          wrap: float | None = None) -> tuple[str, dict[str, Any]]:  # fmt: skip
+    """The shapes of a picture for a page, and its size and rows."""
+    cards, placed, curves = laid_out(picture, direction, gap, wrap)
+    return shapes(picture, cards, placed, curves)
 
 
-def page(title: str, description: str, shapes: str, data: dict[str, Any], controls: str, below: str,
+def shapes(picture: Picture, cards: list[card.Card], placed: Layout, curves: list[Curve]) -> tuple[str, dict[str, Any]]:
+    """`drawn`, of a picture that is laid out."""
+    size = [round(placed.size.width + 2 * MARGIN, 1), round(placed.size.height + 2 * MARGIN, 1)]
+    edges = [[e.tail, e.head] for e in picture.edges]
+    about = {"size": size, "rows": [round(y, 1) for y in placed.rows], "edges": edges}
+    return f'<g transform="translate({MARGIN:g} {MARGIN:g})">{lean(picture, cards, placed, curves)}</g>', about
+
+
+def page(title: str, description: str, drawing: str, data: dict[str, Any], controls: str, below: str,
          scripts: tuple[str, ...]) -> str:  # fmt: skip
-    """The whole page. `shapes`, `controls` and `below` are markup of ours; `data` goes in as text."""
+    """The whole page. `drawing`, `controls` and `below` are markup of ours; `data` goes in as text."""
     script = "\n".join(_file(name) for name in scripts)
     digest = base64.b64encode(hashlib.sha256(script.encode()).digest()).decode()
     policy = f"default-src 'none'; style-src 'unsafe-inline'; script-src 'sha256-{digest}'"
@@ -67,8 +80,8 @@ def page(title: str, description: str, shapes: str, data: dict[str, Any], contro
         f"<title>{name}</title>\n<style>{_style()}</style></head>\n"
         f'<body data-start="0"><header><h1>{name}</h1>{controls}</header>\n'
         f'<main><svg id="graph" xmlns="http://www.w3.org/2000/svg" role="group" aria-label="{escape(text.clean(description))}" '
-        f'font-family="{FONT}"><defs>{_TIPS}</defs><g id="world">{shapes}</g></svg>{below}\n'
-        f'<pre id="data" hidden>{text.clean(packed)}</pre>\n<script>{script}</script></body></html>\n'
+        f'font-family="{FONT}"><defs>{_TIPS}</defs><g id="world">{drawing}</g></svg>{below}\n'
+        f'<pre id="data" hidden>{text.clean(packed, keep_newlines=True)}</pre>\n<script>{script}</script></body></html>\n'
     )
 
 

@@ -13,7 +13,7 @@ from autograd.compiler.loops import Nest, Product, Step, kernels
 from autograd.errors import ArgumentError
 from autograd.rule import OPS
 from autograd.viz import text
-from autograd.viz.model import Box, Edge
+from autograd.viz.model import Box, Edge, Plain
 from autograd.viz.read import group_box, titled
 from autograd.viz.text import sign
 
@@ -25,7 +25,7 @@ SILENT = ("broadcast", "reshape", "cast")
 """Functions that move nothing."""
 
 
-class ProgramGraph:
+class ProgramGraph(Plain):
     """The program that a jitted function ran last: arrays that it is given, kernels, results."""
 
     def __init__(self, compiled: Any):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from bisect import bisect_right
 from collections import Counter
 from collections.abc import Sequence
 from typing import Any
@@ -13,10 +14,11 @@ from autograd.errors import GraphError
 from autograd.tape import Leaf, Node
 from autograd.tensor import Tensor
 from autograd.viz import text
+from autograd.viz.inside import paths, turns
 from autograd.viz.model import Box, Edge
 from autograd.viz.text import sign
 
-__all__ = ["TapeGraph", "group_box", "infix", "titled"]
+__all__ = ["Spans", "TapeGraph", "group_box", "infix", "titled"]
 
 UNKNOWN = "c"  # stands for a constant operand that backward has freed
 
@@ -24,12 +26,15 @@ UNKNOWN = "c"  # stands for a constant operand that backward has freed
 class TapeGraph:
     """The graph of a Tensor: its nodes and their constant operands, oldest first."""
 
-    def __init__(self, root: Tensor, *, values: bool, gradients: bool, partials: bool):
+    def __init__(self, root: Tensor, *, values: bool, gradients: bool, partials: bool, more: Sequence[Tensor] = (),
+                 spans: Spans | None = None):  # fmt: skip
         self.root, self.shown, self.partials = root, values, partials
+        self.roots = {t.node: t for t in (*more, root) if t.node is not None}
+        self.spans = spans or Spans()
         self.things: list[Any] = []
         self.inputs: list[list[int]] = []
         self.slots: list[list[int]] = []  # the operand that each edge belongs to
-        nodes = tape.walk(root.node)[::-1] if root.node is not None else []
+        nodes = tape.walk(self.roots)[::-1]
         self._list(nodes)
         if not nodes:
             self._add(root)
@@ -60,21 +65,17 @@ class TapeGraph:
             self.inputs[at], self.slots[at] = inputs, slots
 
     def _values(self, whole: bool) -> dict[Node, Any]:
-        root = self.root.node
-        if root is None or not whole:
+        if not self.roots or not whole:
             return {}
-        found = tape.values(root)
-        if not _same(
-            found.get(root), self.root.data
-        ):  # a leaf was written since: the replay is of another computation
-            return {}
+        found = tape.values(self.roots)
+        if not all(_same(found.get(node), t.data) for node, t in self.roots.items()):
+            return {}  # a leaf was written since: the replay is of another computation
         return found
 
     def _gradients(self, nodes: list[Node], whole: bool) -> dict[Node, Any]:
-        root = self.root.node
-        if root is not None and whole:
+        if self.roots and whole:
             try:
-                return tape.node_gradients(root)
+                return tape.node_gradients(self.roots)
             except GraphError:  # a saved value was written since
                 pass
         return {node: grad.data for node in nodes if (grad := _kept(node)) is not None}
@@ -83,12 +84,22 @@ class TapeGraph:
         """Whether the user gave it a name."""
         return isinstance(self.things[i], Tensor | Node) and self.things[i].name is not None
 
+    def path(self, i: int) -> tuple[str, ...]:
+        """The modules in which it was computed, outermost first."""
+        thing = self.things[i]
+        return self.spans.path(thing.tick) if isinstance(thing, Node) and thing.inputs else ()
+
+    def place(self, i: int) -> tuple[Any, int]:
+        """The user's line that recorded it."""
+        thing = self.things[i]
+        return (thing.code, thing.instruction) if isinstance(thing, Node) else (None, 0)
+
     def box(self, i: int) -> Box:
         """The box of one node or constant."""
         thing = self.things[i]
         if not isinstance(thing, Node):
             return _constant(thing, self.shown)
-        last = i == len(self.things) - 1
+        last = thing in self.roots
         if thing.op is None:
             kind = "parameter"
         else:
@@ -99,15 +110,16 @@ class TapeGraph:
             kind,
             label=notation(thing),
             detail=detail(thing),
-            name=thing.name or "",
+            name=self.spans.names.get(thing.tick) or thing.name or "",
             shape=shape,
-            value=self._value(thing, last),
+            value=self._value(thing),
             gradient=text.array_lines(gradient) if gradient is not None else (),
             tooltip=self._tooltip(thing, kind, shape),
         )
 
-    def _value(self, node: Node, last: bool) -> tuple[str, ...]:
-        value = self.root.data if last else node.data if isinstance(node, Leaf) else self.values.get(node)
+    def _value(self, node: Node) -> tuple[str, ...]:
+        root = self.roots.get(node)
+        value = root.data if root is not None else node.data if isinstance(node, Leaf) else self.values.get(node)
         return text.array_lines(value) if self.shown and value is not None else ()
 
     def _tooltip(self, node: Node, kind: str, shape: str) -> str:
@@ -145,9 +157,60 @@ class TapeGraph:
         """The box for several nodes."""
         nodes = [self.things[i] for i in members if isinstance(self.things[i], Node)]
         ops = Counter(n.op.label for n in nodes if n.op is not None)
+        inside = paths(self, members)
+        codes = list(dict.fromkeys(n.code for n in nodes if n.op is not None))
+        function = codes[0].co_qualname if len(codes) == 1 and codes[0] is not None else ""
+        rounds = len(turns(self, [i for i in members if self.inputs[i]])) if function else 0
+        story = [self.spans.title(inside)] if inside else []
+        if function and not function.startswith("<") and not inside:
+            story.append(f"{text.shorten(function.replace('.<locals>', ''), 24)}()")
+        if rounds > 2:
+            story.append(f"{rounds:,} turns of a loop")
         wheres = [n.where for n in (nodes[0], nodes[-1]) if n.where] if nodes else []
         names = [n.name for n in nodes if n.name]
-        return group_box(len(members), ops, names, wheres)
+        return group_box(len(members), ops, names, wheres, story)
+
+
+class Spans:
+    """Which module was at work when: stretches of ticks with their paths, and names of parameters by their paths."""
+
+    def __init__(self) -> None:
+        self.stretches: list[tuple[int, int, tuple[str, ...]]] = []  # first and last tick, path
+        self.kinds: dict[tuple[str, ...], str] = {}
+        self.names: dict[int, str] = {}
+
+    def path(self, tick: int) -> tuple[str, ...]:
+        """The path of the innermost module at work."""
+        if not self._sorted or self._sorted[0] != len(self.stretches):
+            self._sorted = (len(self.stretches), self._flat())
+        starts, found = self._sorted[1]
+        at = bisect_right(starts, tick) - 1
+        return found[at] if at >= 0 else ()
+
+    _sorted: tuple[int, tuple[list[int], list[tuple[str, ...]]]] | None = None
+
+    def _flat(self) -> tuple[list[int], list[tuple[str, ...]]]:
+        """Where the innermost module changes, and which it is from there on."""
+        events = sorted(
+            [(start, 1, -end, path) for start, end, path in self.stretches]
+            + [(end, 0, -start, path) for start, end, path in self.stretches]
+        )
+        starts: list[int] = [0]
+        found: list[tuple[str, ...]] = [()]
+        open_: list[tuple[str, ...]] = []
+        for tick, opens, _, path in events:
+            if opens:
+                open_.append(path)
+            elif open_:
+                open_.pop()
+            starts.append(tick)
+            found.append(open_[-1] if open_ else ())
+        return starts, found
+
+    def title(self, path: tuple[str, ...]) -> str:
+        """A module as one calls it: ``layers.0 (Linear)``."""
+        kind = self.kinds.get(path, "")
+        return text.shorten(".".join(p for p in path if p), 24) + (f" ({text.shorten(kind, 20)})" if kind else "")
 
 
 def _kept(node: Node) -> Tensor | None:
@@ -214,10 +277,11 @@ def infix(label: str, operand: str, k: int) -> str:
     return f"{operand}{gap}{label}" if k == 0 else f"{label}{gap}{operand}"
 
 
-def group_box(count: int, ops: Counter[str], names: Sequence[str], wheres: Sequence[str]) -> Box:
+def group_box(count: int, ops: Counter[str], names: Sequence[str], wheres: Sequence[str],
+              story: Sequence[str] = ()) -> Box:  # fmt: skip
     """The box "N nodes inside", with the commonest ops, the names, and the lines that recorded them."""
     signs = [sign(label) for label, _ in ops.most_common(4)]
-    note = [", ".join(signs) + (", …" if len(ops) > 4 else "")] if signs else []
+    note = [*story, ", ".join(signs) + (", …" if len(ops) > 4 else "")] if signs else [*story]
     if names:
         note.append(", ".join(text.shorten(n, 12) for n in names[:4]) + (", …" if len(names) > 4 else ""))
     tooltip = [f"{count:,} nodes inside", *(f"{n:,} {sign(label)}" for label, n in ops.most_common(12))]

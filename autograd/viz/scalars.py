@@ -7,14 +7,14 @@ from collections.abc import Sequence
 
 from autograd.value import Value, _pull
 from autograd.viz import text
-from autograd.viz.model import Box, Edge
+from autograd.viz.model import Box, Edge, Plain
 from autograd.viz.read import group_box, infix, titled
 from autograd.viz.text import sign
 
 __all__ = ["ValueGraph"]
 
 
-class ValueGraph:
+class ValueGraph(Plain):
     """All Values that the root was computed from, oldest first."""
 
     def __init__(self, root: Value, *, values: bool, gradients: bool, partials: bool):

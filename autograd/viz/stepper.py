@@ -70,6 +70,14 @@ class _Stepped:
         """Whether the user named it."""
         return self.graph.is_named(i)
 
+    def path(self, i: int) -> tuple[str, ...]:
+        """Its modules."""
+        return self.graph.path(i)
+
+    def place(self, i: int) -> tuple[Any, int]:
+        """Its line."""
+        return self.graph.place(i)
+
 
 def page(trace: Backprop) -> str:
     """The whole page."""
@@ -77,12 +85,11 @@ def page(trace: Backprop) -> str:
     stepped = _Stepped(found)
     units = collapse(stepped, BOXES)
     drawing = picture(stepped, units, "backprop, step by step")
-    shapes, size = drawn(drawing, "LR", GAP)
+    shapes, about = drawn(drawing, "LR", GAP)
     home = {i: u for u, members in enumerate(units) for i in members}
     given = ", ".join(f"{found.symbols[i]} = {text.array(v)}" for i, v in list(found.given.items())[:30])
     data = {
-        "size": size,
-        "edges": [[e.tail, e.head] for e in drawing.edges],
+        **about,
         "home": [home[i] for i in range(len(found.boxes))],
         "single": [int(len(members) == 1) for members in units],
         "symbols": found.symbols,

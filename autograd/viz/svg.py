@@ -79,7 +79,7 @@ def colours(selector: str, dark: bool) -> str:
 
 def sizes() -> str:
     """The sizes of all kinds of text, and the fills, as rules of a style sheet."""
-    bold = {role: ";font-weight:bold" for role in BOLD}
+    bold = dict.fromkeys(BOLD, ";font-weight:bold")
     fonts = "".join(f".r-{r}{{fill:var(--{_ROLE[r]});font-size:{_n(s)}px{bold.get(r, '')}}}" for r, s in SIZES.items())
     fills = "".join(f".f-{name}{{fill:var(--{name})}}" for name in COLOURS)
     lines = "".join(
@@ -266,4 +266,5 @@ def _short(points: list[tuple[float, float]]) -> str:
 
 
 def _n(x: float, digits: int = 2) -> str:
-    return f"{x:.{digits}f}".rstrip("0").rstrip(".") if x else "0"
+    words = f"{x:.2f}" if digits == 2 else f"{x:.1f}"
+    return words.rstrip("0").rstrip(".") if words[-1] == "0" else words

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import re
 import unicodedata
 from typing import Any
 
@@ -25,7 +26,7 @@ _WIDTHS = (
     278, 278, 469, 556, 333, 556, 556, 500, 556, 556, 278, 556, 556, 222, 222, 500, 222, 833, 556, 556,
     556, 556, 333, 500, 278, 556, 500, 722, 500, 500, 500, 334, 260, 334, 584,
 )  # fmt: skip
-_OTHER = {"×": 584, "−": 584, "·": 333, "…": 1000, "–": 556}
+_OTHER = {"×": 584, "−": 584, "·": 333, "…": 1000, "–": 556, **dict.fromkeys("⁰¹²³⁴⁵⁶⁷⁸⁹⁻", 720)}
 
 
 def width(text: str, size: float, bold: bool = False) -> float:
@@ -34,18 +35,23 @@ def width(text: str, size: float, bold: bool = False) -> float:
     >>> width("loss", 10)
     17.78
     """
-    total = 0
-    for c in text:
-        code = ord(c)
-        if 32 <= code < 127:
-            total += _WIDTHS[code - 32]
-        elif c in _OTHER:
-            total += _OTHER[c]
-        elif unicodedata.category(c) in ("Mn", "Me", "Cf"):
-            continue
-        else:
-            total += 1050 if unicodedata.east_asian_width(c) in "WF" else 720
+    try:
+        total = sum([_KNOWN[c] for c in text])
+    except KeyError:
+        total = sum(map(_wide, text))
     return round(total * size * (1.12 if bold else 1.0) / 1000, 2)
+
+
+_KNOWN = {**{chr(32 + k): w for k, w in enumerate(_WIDTHS)}, **_OTHER}
+
+
+def _wide(c: str) -> int:
+    """The width of any character."""
+    if c in _KNOWN:
+        return _KNOWN[c]
+    if unicodedata.category(c) in ("Mn", "Me", "Cf"):
+        return 0
+    return 1050 if unicodedata.east_asian_width(c) in "WF" else 720
 
 
 def clean(text: str, keep_newlines: bool = False) -> str:
@@ -54,27 +60,23 @@ def clean(text: str, keep_newlines: bool = False) -> str:
     >>> clean("a\\x00b\\nc")
     'a␀b␊c'
     """
-    out = []
-    for c in text:
-        code = ord(c)
-        if c == "\n" and keep_newlines:
-            out.append(c)
-        elif code < 32:
-            out.append(chr(0x2400 + code))
-        elif code == 127:
-            out.append("␡")
-        elif (
-            0x80 <= code < 0xA0
-            or 0xD800 <= code < 0xE000
-            or code & 0xFFFE == 0xFFFE
-            or 0xFDD0 <= code < 0xFDF0
-        ):
-            out.append("\N{REPLACEMENT CHARACTER}")
-        elif c in "\u2028\u2029":
-            out.append("␊")
-        else:
-            out.append(c)
-    return "".join(out)
+    if text.isprintable():
+        return text
+    return (_BUT_NEWLINES if keep_newlines else _UNSAFE).sub(_shown, text)
+
+
+def _shown(found: re.Match[str]) -> str:
+    """A sign for what cannot be shown."""
+    code = ord(found[0])
+    if code < 32 or code == 127:
+        return chr(0x2400 + code) if code < 32 else "␡"
+    return "␊" if found[0] in "\u2028\u2029" else "\N{REPLACEMENT CHARACTER}"
+
+
+_ENDS = "".join(chr(0x10000 * plane + code) for plane in range(17) for code in (0xFFFE, 0xFFFF))
+_HIDDEN = f"\x7f-\x9f\ud800-\udfff\ufdd0-\ufdef\u2028\u2029{_ENDS}"
+_UNSAFE = re.compile(f"[\x00-\x1f{_HIDDEN}]")
+_BUT_NEWLINES = re.compile(f"[\x00-\x09\x0b-\x1f{_HIDDEN}]")
 
 
 def shorten(text: str, limit: int = LIMIT) -> str:
