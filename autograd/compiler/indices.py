@@ -7,7 +7,8 @@ from typing import Any
 from autograd.compiler.trace import REDUCTIONS, Traced
 
 __all__ = [
-    "MADE_WHOLE", "MOVES", "below", "in_window", "index_below", "index_of", "long_axes", "position", "same_but_ones", "turns",
+    "MADE_WHOLE", "MOVES", "below", "in_window", "index_below", "index_of", "long_axes", "one_for_all", "position",
+    "same_but_ones", "turns",
 ]  # fmt: skip
 
 MADE_WHOLE = ("matmul", "scatter", "call", "overlap", *REDUCTIONS)  # what is not computed one element at a time
@@ -17,6 +18,13 @@ MOVES = ("broadcast", "reshape", "transpose", "slice", "window", "gather")
 def turns(x: Traced) -> bool:
     """Whether x is a matrix, or a stack of them, transposed."""
     return x.function == "transpose" and x.settings["axes"] == (*range(x.ndim - 2), x.ndim - 1, x.ndim - 2)
+
+
+def one_for_all(x: Traced) -> bool:
+    """Whether x is one matrix, repeated as a stack."""
+    return x.function == "broadcast" and x.ndim > 2 and x.shape[-2:] == x.inputs[0].shape[-2:] and (
+        all(n == 1 for n in x.inputs[0].shape[:-2])
+    )  # fmt: skip
 
 
 def long_axes(shape: tuple[int, ...]) -> tuple[int, ...]:

@@ -72,8 +72,8 @@ class Maker(Expressions):
     def step(self, s: Any) -> None:
         """One call of a program: a kernel, a product, or waiting for the other threads."""
         name, b = s.value.func.id, self.builder
-        if name == "dot":
-            self.product(s.value)
+        if name in ("dot", "add_dots"):
+            self.product(s.value, name == "add_dots")
         elif name == "python":  # a call of what has no compiled form; where it fails, the program ends
             number = self.ir.IntType(64)
             kind = self.ir.FunctionType(self.ir.IntType(32), [number.as_pointer(), number])
@@ -332,11 +332,11 @@ class Maker(Expressions):
             v = self.builder.zext(v, self.ir.IntType(8))
         self.builder.store(v, self.builder.gep(self.slots[name], [at], inbounds=True))
 
-    def product(self, call: ast.Call) -> None:
+    def product(self, call: ast.Call, total: bool = False) -> None:
         """``dot(a, b.T, out)``: a call of BLAS, whose arrays are column by column, so with everything exchanged.
 
-        Stacks of matrices are multiplied one by one. With ``thread, threads`` behind, it computes this thread's part: of
-        the stack, or of the longer side of the result.
+        Stacks of matrices are multiplied one by one, and added up if wanted; one matrix may stand for all of a stack.
+        With ``thread, threads`` behind, it computes this thread's part: of the stack, or of the longer side of the result.
         """
         ir, b = self.ir, self.builder
         turned = [isinstance(a, ast.Attribute) for a in call.args[:3]]
@@ -344,31 +344,43 @@ class Maker(Expressions):
         left, right, out = (self.buffers[name] for name in names)
         m, n = out.shape[-2:]
         k = left.shape[-2 if turned[0] else -1]
-        stack = out.size // max(1, m * n)
+        stack = max(left.size // max(1, m * k), right.size // max(1, k * n)) if total else out.size // max(1, m * n)
         real = self.type(out.dtype).as_pointer()
         pointers = [b.bitcast(self.address(name), real) for name in names]
         word = ir.IntType(64)
         rows, columns, first, last = ir.IntType(32)(m), ir.IntType(32)(n), 0, 1
-        if stack > 1:
+        if stack > 1 and not total:
             first, last = (0, stack) if len(call.args) == 3 else self.part(word(stack), 1)
-        elif len(call.args) > 3:
+        elif len(call.args) == 3:
+            last = stack
+        else:
             by_row = m >= n
             start, end = self.part(word(m if by_row else n), 16)
             count = b.trunc(b.sub(end, start), ir.IntType(32))
             steps = [k if not turned[0] else 1, 0, n] if by_row else [0, 1 if not turned[1] else k, 1]
             pointers = [b.gep(p, [b.mul(start, word(s))]) for p, s in zip(pointers, steps, strict=True)]
             rows, columns = (count, columns) if by_row else (rows, count)
-            last = b.zext(b.icmp_signed("<", start, end), word)  # no round where there is no part
+            last = b.mul(b.zext(b.icmp_signed("<", start, end), word), word(stack))  # no round where there is no part
 
         def one() -> None:
             at = b.load(self.variables["stack"][0])
-            places = [b.gep(p, [b.mul(at, word(s))]) for p, s in zip(pointers, [m * k, k * n, m * n], strict=True)]
-            self.gemm(out.dtype, places, (rows, columns, ir.IntType(32)(k)), (left.shape[-1], right.shape[-1], n), turned)
+            lengths = (m * k, k * n, m * n)
+            steps = [length if stack > 1 and x.size > length else 0
+                     for length, x in zip(lengths, (left, right, out), strict=True)]  # fmt: skip
+            places = [b.gep(p, [b.mul(at, word(s))]) for p, s in zip(pointers, steps, strict=True)]
+            zero, one = ir.Constant(self.type(out.dtype), 0.0), ir.Constant(self.type(out.dtype), 1.0)
+            kept = b.select(b.icmp_signed(">", at, word(0)), one, zero) if total else zero
+            widths = (left.shape[-1], right.shape[-1], n)
+            self.gemm(out.dtype, places, (rows, columns, ir.IntType(32)(k)), widths, turned, kept)
 
         self.loop("stack", last, one, first)
 
-    def gemm(self, dtype: Any, places: list[Any], lengths: tuple[Any, Any, Any], widths: Any, turned: list[bool]) -> None:
-        """Call BLAS for the matrices at some places, of so many rows and columns and of rows that lie so far apart."""
+    def gemm(self, dtype: Any, places: list[Any], lengths: tuple[Any, Any, Any], widths: Any, turned: list[bool],
+             kept: Any) -> None:  # fmt: skip
+        """Call BLAS for the matrices at some places, of so many rows and columns and of rows that lie so far apart.
+
+        The result is added to what was there, times `kept`.
+        """
         ir, b = self.ir, self.builder
         kind = self.type(dtype)
         word, byte, real = ir.IntType(32).as_pointer(), ir.IntType(8).as_pointer(), kind.as_pointer()
@@ -382,8 +394,8 @@ class Maker(Expressions):
             b.store(v, place)
         for place, t in zip(letters, [turned[1], turned[0]], strict=True):
             b.store(ir.IntType(8)(ord("T" if t else "N")), place)
-        for place, scale in zip(scales, [1.0, 0.0], strict=True):
-            b.store(ir.Constant(kind, scale), place)
+        for place, scale in zip(scales, [ir.Constant(kind, 1.0), kept], strict=True):
+            b.store(scale, place)
         shape = ir.FunctionType(ir.VoidType(), [byte, byte, word, word, word, real, real, word, real, word, real, real, word])
         routine = self.routine("dgemm" if dtype == numpy.float64 else "sgemm", shape)
         b.call(routine, [*letters, *ints[:3], scales[0], right, ints[3], left, ints[4], scales[1], out, ints[5]])

@@ -293,6 +293,8 @@ class Product:
     turned: tuple[bool, bool]
     work: int
     stack: int = 1
+    total: bool = False
+    """Whether the products of a stack are added up."""
     shared: bool = False
     sources = ("matmul",)
 
@@ -309,7 +311,8 @@ class Product:
     def line(self) -> str:
         """The call."""
         a, b = (name + (".T" if t else "") for name, t in zip((self.left, self.right), self.turned, strict=True))
-        return f"dot({a}, {b}, {self.out}{', thread, threads' if self.shared else ''})"
+        name = "add_dots" if self.total else "dot"
+        return f"{name}({a}, {b}, {self.out}{', thread, threads' if self.shared else ''})"
 
     def flops(self) -> int:
         """Multiplications and additions."""

@@ -23,6 +23,7 @@ from autograd.compiler.indices import (
     index_below,
     index_of,
     long_axes,
+    one_for_all,
     position,
     same_but_ones,
     turns,
@@ -179,6 +180,8 @@ class Lowered:
         if any(y.function == "call" or y.function == "reshape" and not same_but_ones(x, y) for y in consumers):
             return True
         if any(y.function == "matmul" for y in consumers):
+            return not (one_for_all(x) or turns(x) and self._resides(x.inputs[0]))
+        if any(one_for_all(y) and any(z.function == "matmul" for z in self.consumers.get(y.tick, [])) for y in consumers):
             return not (turns(x) and self._resides(x.inputs[0]))
         if x.function in ("broadcast", "reshape", "transpose", "slice", "window", "cast", "count"):
             return False
@@ -409,15 +412,19 @@ class Lowered:
 
     def _product(self, x: Traced, name: str) -> Step:
         (a, ta), (b, tb) = (self._operand(i) for i in x.inputs)
-        (m, n), k, stack = x.shape[-2:], x.inputs[0].shape[-1], math.prod(x.shape[:-2])
+        (m, n), k, total = x.shape[-2:], x.inputs[0].shape[-1], "total" in x.settings
+        stack = math.prod(x.inputs[0].shape[:-2])
         if k == 0:
             return Plain([f"{name}[...] = 0"], name, [], ["fill"])
-        if not written_out(m, n, k, ta):
-            return Product(a, b, name, (ta, tb), stack * m * n * k, stack)
-        lines = small_product((a, ta), (b, tb), name, (m, n, k), stack, kind(x.dtype))
+        if total or not written_out(m, n, k, ta):
+            return Product(a, b, name, (ta, tb), stack * m * n * k, stack, total)
+        alone = tuple(name for i, name in zip(x.inputs, (a, b), strict=True) if one_for_all(i))
+        lines = small_product((a, ta), (b, tb), name, (m, n, k), stack, kind(x.dtype), alone)
         return Plain(lines, name, [a, b], ["matmul"], 2 * stack * m * n * k, stack=stack)
 
     def _operand(self, x: Traced) -> tuple[str, bool]:
+        if x.tick not in self.name_of and one_for_all(x):
+            x = x.inputs[0]
         if x.tick in self.name_of:
             return self.name_of[x.tick], False
         return self.name_of[x.inputs[0].tick], True

@@ -16,14 +16,16 @@ def written_out(m: int, n: int, k: int, ta: bool) -> bool:
 
 
 def small_product(
-    left: tuple[str, bool], right: tuple[str, bool], out: str, lengths: tuple[int, int, int], stack: int, dtype: str
+    left: tuple[str, bool], right: tuple[str, bool], out: str, lengths: tuple[int, int, int], stack: int, dtype: str,
+    alone: tuple[str, ...] = (),
 ) -> list[str]:
-    """The lines of a small product, or of a stack of them; operands may be stored transposed."""
+    """The lines of a small product, or of a stack of them; operands may be stored transposed, or be one for the stack."""
     (a, ta), (b, tb), (m, n, k) = left, right, lengths
 
     def item(name: str, rows: int, columns: int, turned: bool = False) -> str:
         i, j = ("{1}", "{0}") if turned else ("{0}", "{1}")
-        return f"{name}[flat((s * {rows} + {i}) * {columns} + {j})]" if stack > 1 else f"{name}[{i}, {j}]"
+        first = f"{i}" if name in alone else f"(s * {rows} + {i})"
+        return f"{name}[flat({first} * {columns} + {j})]" if stack > 1 else f"{name}[{i}, {j}]"
 
     if ta and n < 8 <= m:  # rows so short that they make no vectors: the other way round, and turned at the end
         first = item(b, n, k) if tb else item(b, k, n, True)

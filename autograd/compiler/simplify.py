@@ -16,6 +16,7 @@ __all__ = ["merge", "order", "simplify"]
 def simplify(program: Program) -> None:
     """All passes, in place."""
     merge(program)
+    add_products(program)
     turn_products(program)
 
 
@@ -91,13 +92,31 @@ def spread(x: Traced, shape: tuple[int, ...], tick: float) -> Traced:
     return y
 
 
-def turn_products(program: Program) -> None:
-    """(a b)ᵀ = bᵀ aᵀ where nothing else needs a b: BLAS reads a transposed operand as it stands, a result it does not."""
+def add_products(program: Program) -> None:
+    """Σ aₖ bₖ over a stack of products: each is added to those before, where nothing else needs them one by one."""
+    instructions, uses = counted(program)
+    for x in instructions:
+        if x.function != "sum" or x.inputs[0].function != "matmul" or uses[x.inputs[0].tick] > 1:
+            continue
+        product = x.inputs[0]
+        summed = all(a in x.settings["axes"] or n == 1 for a, n in enumerate(product.shape[:-2]))
+        if summed and max(x.settings["axes"]) < product.ndim - 2 and x.dtype == product.dtype:
+            x.function, x.inputs, x.settings = "matmul", product.inputs, {"total": True}
+
+
+def counted(program: Program) -> tuple[list[Traced], dict[float, int]]:
+    """The instructions, and how often each is used."""
     wanted = roots(program)
     instructions = order(wanted)
     uses: dict[float, int] = {}
     for i in (*wanted, *(i for x in instructions for i in x.inputs if isinstance(i, Traced))):
         uses[i.tick] = uses.get(i.tick, 0) + 1
+    return instructions, uses
+
+
+def turn_products(program: Program) -> None:
+    """(a b)ᵀ = bᵀ aᵀ where nothing else needs a b: BLAS reads a transposed operand as it stands, a result it does not."""
+    instructions, uses = counted(program)
     for x in instructions:
         if x.function == "transpose" and x.ndim == 2 and x.inputs[0].function == "matmul" and uses[x.inputs[0].tick] == 1:
             product = x.inputs[0]

@@ -29,7 +29,8 @@ def split(steps: list[Step], buffers: dict[str, Buffer], threads: int) -> bool:
         if work(step, buffers) < STEP:
             continue
         if isinstance(step, Product):
-            divides = step.stack >= threads or max(buffers[step.out].shape[-2:]) >= 8 * threads
+            stacked = step.stack >= threads and not step.total
+            divides = stacked or max(buffers[step.out].shape[-2:]) >= 8 * threads
             step.shared = divides and single("scipy") is not None  # any other BLAS would start threads of its own in each
         elif isinstance(step, Plain):
             step.shared = step.stack >= threads

@@ -198,13 +198,11 @@ def products(windows: Tensor, weight: Tensor, groups: int) -> Tensor:
     """Kernels (O, C/groups, K…) times windows (N, C, K…, L…): (N, O, L…)."""
     (out, inner, *size), d, n = weight.shape, weight.ndim - 2, windows.shape[0]
     counts, depth = windows.shape[2 + d :], inner * prod(size)
-    columns = windows.transpose((1, *range(2, 2 + d), 0, *range(2 + d, 2 + 2 * d)))  # (C, K…, N, L…)
-    if groups == 1:
-        y = weight.reshape((out, depth)) @ columns.reshape((depth, n * prod(counts)))
+    if groups == 1:  # one product for each sample: what it reads is still in the cache
+        y = weight.reshape((out, depth)) @ windows.reshape((n, depth, prod(counts)))
     else:
-        rows = weight.reshape((groups, out // groups, depth))
-        y = rows @ columns.reshape((groups, depth, n * prod(counts)))
-    return y.reshape((out, n, *counts)).swapaxes(0, 1)
+        y = weight.reshape((groups, out // groups, depth)) @ windows.reshape((n, groups, depth, prod(counts)))
+    return y.reshape((n, out, *counts))
 
 
 def transposed(name: str, axes: int, x: Any, weight: Any, bias: Any, stride: Any, padding: Any, output_padding: Any,
@@ -240,15 +238,13 @@ def transposed(name: str, axes: int, x: Any, weight: Any, bias: Any, stride: Any
 
 def spread(x: Tensor, weight: Tensor, groups: int, full: Lengths, stride: Lengths, dilation: Lengths) -> Tensor:
     """Each element of x (N, C, L…) times the kernels (C, O/groups, K…), added up: (N, O, *full)."""
-    (c, out, *size), (n, _, *counts), d = weight.shape, x.shape, weight.ndim - 2
+    (c, out, *size), (n, _, *counts) = weight.shape, x.shape
     inner, outer = c // groups, out * prod(size)
-    x = x.swapaxes(0, 1)  # (C, N, L…)
     if groups == 1:
-        y = weight.reshape((c, outer)).T @ x.reshape((c, n * prod(counts)))
+        y = weight.reshape((c, outer)).T @ x.reshape((n, c, prod(counts)))
     else:
-        y = weight.reshape((groups, inner, outer)).swapaxes(1, 2) @ x.reshape((groups, inner, n * prod(counts)))
-    y = y.reshape((groups * out, *size, n, *counts))
-    y = y.transpose((d + 1, 0, *range(1, d + 1), *range(d + 2, 2 * d + 2)))  # (N, O, K…, L…)
+        y = weight.reshape((groups, inner, outer)).swapaxes(1, 2) @ x.reshape((n, groups, inner, prod(counts)))
+    y = y.reshape((n, groups * out, *size, *counts))
     return ag.overlap_add(y, (n, groups * out, *full), stride, dilation)
 
 
@@ -288,8 +284,8 @@ def fits(name: str, lengths: Lengths, size: Lengths, dilation: Lengths) -> None:
     """That a window is no longer than what it slides over."""
     if any(r > n for r, n in zip(reach(size, dilation), lengths, strict=True)):
         raise ShapeError(
-            f"{name}: a kernel of size {size} with dilation {dilation} reaches over {reach(size, dilation)} elements, and x has "
-            f"{lengths}, its padding included. Pad more, or take a smaller kernel. ({user_line()})"
+            f"{name}: a kernel of size {size} with dilation {dilation} reaches over {reach(size, dilation)} elements, and x "
+            f"has {lengths}, its padding included. Pad more, or take a smaller kernel. ({user_line()})"
         )
 
 

@@ -26,6 +26,7 @@ class _Convolution(Module):
     axes = 0
     transposed = False
     bias: Parameter | None
+    padding: Any
 
     def __init__(self, in_channels: int, out_channels: int, kernel_size: Any, stride: Any, padding: Any, dilation: Any,
                  groups: int, bias: bool, padding_mode: str, dtype: Any, generator: Any):  # fmt: skip
