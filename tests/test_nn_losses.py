@@ -140,6 +140,59 @@ def test_formulas_of_the_notes() -> None:
         np.testing.assert_allclose(ours.item(), expected, 1e-12, err_msg=str(k))
 
 
+def test_formulas_of_the_others() -> None:
+    """The papers' and PyTorch's formulas, written out, with settings that are not the defaults."""
+    relu, log, rows = lambda v: np.maximum(0, v), np.log, np.arange(N)
+    error, p, t = np.abs(X - Y), 1 / (1 + np.exp(-X)), SHARES
+    q = np.exp(X) / np.exp(X).sum(axis=1, keepdims=True)
+    factor = WEIGHTS[CLASSES]
+    onehot = np.eye(C)[CLASSES]
+    smooth = 0.8 * onehot + 0.2 / C
+    gap = relu(0.7 - X[rows, CLASSES][:, None] + X) * (1 - onehot)
+    cosine = (X * Y).sum(1) / np.linalg.norm(X, axis=1) / np.linalg.norm(Y, axis=1)
+    side = SIGNS[:, 0]
+    z = Y[::-1]
+    near, far, swap = (np.abs(a - b + 1e-6) for a, b in ((X, Y), (X, z), (Y, z)))
+    norm = lambda d: (d**3).sum(1) ** (1 / 3)  # noqa: E731
+    many = np.where(COUNTS > 1, COUNTS, 1)
+    stirling = np.where(COUNTS > 1, many * log(many) - many + 0.5 * log(2 * np.pi * many), 0)
+    variance = np.maximum(SHARES, 0.3)
+    written = [
+        (F.mse_loss(X, Y, weight=WEIGHTS), (error**2 * WEIGHTS).sum() / (WEIGHTS.sum() * N)),
+        (F.smooth_l1_loss(X, Y, beta=0.7), np.where(error < 0.7, error**2 / 1.4, error - 0.35).mean()),
+        (F.binary_cross_entropy(SHARES, t, weight=WEIGHTS), -(WEIGHTS * (t * log(t) + (1 - t) * log(1 - t))).mean()),
+        (F.binary_cross_entropy_with_logits(X, t, WEIGHTS, WEIGHTS + 1),
+         -(WEIGHTS * ((WEIGHTS + 1) * t * log(p) + (1 - t) * log(1 - p))).mean()),
+        (F.cross_entropy(X, CLASSES, label_smoothing=0.2), -(smooth * log(q)).sum(1).mean()),
+        (F.cross_entropy(X, CLASSES, WEIGHTS, label_smoothing=0.2), -(smooth * WEIGHTS * log(q)).sum() / factor.sum()),
+        (F.cross_entropy(X, SOFT, WEIGHTS), -(SOFT * WEIGHTS * log(q)).sum(1).mean()),
+        (F.nll_loss(log(q), CLASSES, WEIGHTS), -(factor * log(q)[rows, CLASSES]).sum() / factor.sum()),
+        (F.focal_loss(X, CLASSES, 1.5, WEIGHTS),
+         -(factor * (1 - q[rows, CLASSES]) ** 1.5 * log(q[rows, CLASSES])).sum() / factor.sum()),
+        (F.sigmoid_focal_loss(X, t, 0.3, 1.5),
+         -(0.3 * t * (1 - p) ** 1.5 * log(p) + 0.7 * (1 - t) * p**1.5 * log(1 - p)).mean()),
+        (F.dice_loss(t, SOFT, 0.5), (1 - (2 * (t * SOFT).sum(1) + 0.5) / (t.sum(1) + SOFT.sum(1) + 0.5)).mean()),
+        (F.kl_div(log(t), log(SOFT), "batchmean", True), (SOFT * (log(SOFT) - log(t))).sum() / N),
+        (F.poisson_nll_loss(X, COUNTS, full=True), (np.exp(X) - COUNTS * X + stirling).mean()),
+        (F.gaussian_nll_loss(X, Y, SHARES, full=True, eps=0.3),
+         (0.5 * (log(variance) + error**2 / variance) + 0.5 * log(2 * np.pi)).mean()),
+        (F.hinge_loss(X, SIGNS, 0.4), relu(0.4 - SIGNS * X).mean()),
+        (F.squared_hinge_loss(X, SIGNS, 0.4), (relu(0.4 - SIGNS * X) ** 2).mean()),
+        (F.multi_margin_loss(X, CLASSES, 2, 0.7, WEIGHTS), (factor[:, None] * gap**2).sum(1).mean() / C),
+        (F.hinge_embedding_loss(X, SIGNS, 0.6), np.where(SIGNS == 1, X, relu(0.6 - X)).mean()),
+        (F.margin_ranking_loss(X, Y, SIGNS, 0.3), relu(-SIGNS * (X - Y) + 0.3).mean()),
+        (F.cosine_embedding_loss(X, Y, side, 0.1), np.where(side == 1, 1 - cosine, relu(cosine - 0.1)).mean()),
+        (F.triplet_margin_loss(X, Y, z, 0.9, 3.0, swap=True),
+         relu(norm(near) - np.minimum(norm(far), norm(swap)) + 0.9).mean()),
+        (F.triplet_margin_loss(X, Y, z, 0.9, 3.0), relu(norm(near) - norm(far) + 0.9).mean()),
+        (F.pairwise_distance(X, Y, np.inf, 0.0).sum(), error.max(1).sum()),
+        (F.pairwise_distance(X, Y, 1, 0.0).sum(), error.sum()),
+        (F.pairwise_distance(X, Y, eps=0.0).sum(), np.linalg.norm(X - Y, axis=1).sum()),
+    ]  # fmt: skip
+    for k, (ours, expected) in enumerate(written):
+        np.testing.assert_allclose(ours.item(), expected, 1e-11, err_msg=str(k))
+
+
 def test_focal_without_focus_is_cross_entropy() -> None:
     np.testing.assert_allclose(F.focal_loss(X, CLASSES, gamma=0).item(), F.cross_entropy(X, CLASSES).item(), 1e-14)
     plain = F.binary_cross_entropy_with_logits(X, SHARES).item()
