@@ -9,7 +9,7 @@
 from importlib import import_module
 from typing import TYPE_CHECKING
 
-from nn import activations, augment, callbacks, data, datasets, functional, init, layers, losses, metrics
+from nn import activations, augment, callbacks, data, datasets, functional, init, layers, losses, metrics, tune
 from nn.activations import *
 from nn.containers import ModuleList, Sequential
 from nn.data import ArrayDataset, DataLoader, Dataset, TensorDataset, train_test_split
@@ -24,7 +24,7 @@ from nn.training import Trainer, evaluate, fit, predict
 __all__ = [
     "ArrayDataset", "DataLoader", "Dataset", "History", "Module", "ModuleList", "Parameter", "Sequential", "TensorDataset",
     "Trainer", "augment", "callbacks", "concrete", "data", "datasets", "diagnose", "evaluate", "fit", "functional", "init",
-    "load", "metrics", "predict", "save", "train_test_split", *activations.__all__, *layers.__all__, *losses.__all__,
+    "load", "metrics", "predict", "save", "train_test_split", "tune", *activations.__all__, *layers.__all__, *losses.__all__,
 ]  # fmt: skip
 
 _LAZY = {"NeuralClassifier": "nn.estimators", "NeuralRegressor": "nn.estimators"}

@@ -1,4 +1,4 @@
-"""``python -m nn``: train a network on real data, and predict with it."""
+"""``python -m nn``: train a network on real data, search its settings, and predict with it."""
 
 from __future__ import annotations
 
@@ -16,13 +16,16 @@ import numpy as np
 
 import autograd as ag
 from autograd.errors import ArgumentError, AutogradError, FileError
-from nn.arguments import OPTIMIZERS, parser
+from nn.arguments import parser
+from nn.callbacks import EarlyStopping
+from nn.choices import clipping, make_optimizer, make_schedule, penalty
 from nn.data import DataLoader, train_test_split
 from nn.datasets import DATASETS, Table, read_features
 from nn.experiment import Config, Run, Scaling, held_out, load_table, slug
 from nn.files import next_folder, write_atomically
 from nn.history import History
 from nn.metrics import accuracy, confusion_table, mean_squared_error, r2_score
+from nn.terminal import complain, predictions, say, scan
 from nn.training import Trainer
 from nn.training import predict as outputs_of
 
@@ -36,16 +39,16 @@ def main(arguments: Sequence[str] | None = None) -> int:
     for stream in (sys.stdout, sys.stderr):
         if hasattr(stream, "reconfigure"):
             stream.reconfigure(errors="replace")  # a terminal that is not UTF-8
-    options = parser(train, predict).parse_args(arguments)
+    options = parser(train, tune, predict).parse_args(arguments)
     try:
         with np.errstate(all="ignore"):  # an overflow shows in the loss, and is said once
             return int(options.command(options))
     except AutogradError as error:
-        _complain(f"error: {str(error).removesuffix(' (your code)')}")  # on a command line there is no line of code to name
+        complain(f"error: {str(error).removesuffix(' (your code)')}")  # on a command line there is no line of code to name
     except MemoryError:
-        _complain("error: not enough memory for this network and data. Use smaller --hidden layers or fewer columns.")
+        complain("error: not enough memory for this network and data. Use smaller --hidden layers or fewer columns.")
     except KeyboardInterrupt:
-        _complain("interrupted")
+        complain("interrupted")
         return 130
     return 2
 
@@ -77,8 +80,8 @@ def train(options: argparse.Namespace) -> int:
         if made and not any(folder.iterdir()):
             folder.rmdir()
         raise
-    _say(f"\nwritten to {folder}: {', '.join(sorted(p.name for p in folder.iterdir()))}")
-    _say(f"next: python -m nn predict {folder}")
+    say(f"\nwritten to {folder}: {', '.join(sorted(p.name for p in folder.iterdir()))}")
+    say(f"next: python -m nn predict {folder}")
     return 130 if history.interrupted else 0
 
 
@@ -91,19 +94,19 @@ def _configure(table: Table, rest: Any, options: argparse.Namespace) -> Config:
         )
     features = table.features[rest]
     targets = None if table.class_names else Scaling.of(table.targets[rest][:, None])
-    names = ("optimizer", "lr", "epochs", "batch_size", "seed", "weight_decay", "label_smoothing", "validation")
+    if options.early_stopping and not options.validation:
+        raise ArgumentError("--early-stopping watches the loss of samples not learned from: give --validation a share.")
+    names = ("optimizer", "lr", "schedule", "epochs", "batch_size", "seed", "weight_decay", "l1", "l2", "clip_norm",
+             "label_smoothing", "validation", "early_stopping")  # fmt: skip
     training = {name: getattr(options, name) for name in names}
     data = options.data if options.data in DATASETS else os.path.abspath(options.data)
     return Config(data, table.target_name, table.task, len(table.features), table.feature_names, table.class_names,
-                  options.hidden, options.activation, Scaling.of(features, table.one_unit), targets, training)  # fmt: skip
+                  options.hidden, options.activation, Scaling.of(features, table.one_unit), targets, training,
+                  dropout=options.dropout)  # fmt: skip
 
 
 def _optimizer(options: argparse.Namespace, model: Any) -> Any:
-    import optim
-
-    name, settings, rate = OPTIMIZERS[options.optimizer]
-    lr = rate if options.lr is None else options.lr
-    return getattr(optim, name)(model.parameters(), lr=lr, weight_decay=options.weight_decay, **settings)
+    return make_optimizer(options.optimizer, model.parameters(), options.lr, weight_decay=options.weight_decay)
 
 
 def _folder(options: argparse.Namespace, table: Table) -> tuple[Path, bool]:
@@ -136,47 +139,47 @@ def _train(options: argparse.Namespace, table: Table, config: Config, model: Any
         x, y = x[kept], y[kept]
     loader = DataLoader((x, y), batch_size=options.batch_size, shuffle=True, generator=generator)
     sizes = " - ".join(map(str, [len(config.feature_names), *config.hidden, len(table.class_names or [0])]))
-    _say(f"{table.name}: {len(x):,} samples to learn from" + (f", {len(watched):,} to watch" if validation else "")
+    say(f"{table.name}: {len(x):,} samples to learn from" + (f", {len(watched):,} to watch" if validation else "")
          + f", {len(table.features) - len(rest):,} held out")  # fmt: skip
-    _say(f"network: {sizes}, {config.activation}, {sum(p.size for p in model.parameters()):,} parameters; {options.optimizer}")
-    trainer = Trainer(model, config.loss(), optimizer, config.metrics(), jit=False if options.no_jit else None)
-    _say(f"steps run {trainer.how}")
-    schedule = _schedule(optimizer, options.epochs)
+    say(f"network: {sizes}, {config.activation}, {sum(p.size for p in model.parameters()):,} parameters; {options.optimizer}")
+    trainer = Trainer(
+        model, config.loss(), optimizer, config.metrics(), jit=False if options.no_jit else None,
+        penalty=penalty(options.l1, options.l2), before_step=clipping(options.clip_norm) if options.clip_norm else None,
+        scheduler=make_schedule(options.schedule, optimizer, options.epochs),
+    )  # fmt: skip
+    say(f"steps run {trainer.how}")
 
     def after_epoch(_: Trainer, row: dict[str, float]) -> None:
         if not np.isfinite(row["loss"]):
             raise ArgumentError(
                 f"the loss became {row['loss']} in epoch {row['epoch']}: the steps are too large. Choose a smaller --lr."
             )
-        schedule.step()
 
+    callbacks: list[Any] = [after_epoch]
+    if options.early_stopping:
+        callbacks.append(EarlyStopping("val_loss", options.early_stopping))
     start = perf_counter()
-    history = trainer.fit(loader, validation, options.epochs, [after_epoch], progress=not options.quiet)
+    history = trainer.fit(loader, validation, options.epochs, callbacks, progress=not options.quiet)
+    if options.early_stopping and callbacks[-1].best_epoch:
+        say(f"early stopping: kept the weights of epoch {callbacks[-1].best_epoch}")
     return history, perf_counter() - start
-
-
-def _schedule(optimizer: Any, epochs: int) -> Any:
-    """The rate falls to 0 along half a cosine, so that the last steps settle."""
-    from optim import lr_scheduler
-
-    return lr_scheduler.CosineAnnealingLR(optimizer, T_max=max(epochs, 1))
 
 
 def _report(table: Table, config: Config, model: Any, test: Any, history: History, seconds: float) -> dict[str, float]:
     if history.interrupted:
-        _say(f"interrupted: {len(history)} complete epochs; the network is as after its last step")
+        say(f"interrupted: {len(history)} complete epochs; the network is as after its last step")
     else:
-        _say(f"trained {len(history)} epochs in {seconds:.1f} s")
+        say(f"trained {len(history)} epochs in {seconds:.1f} s")
     outputs = config.decode(outputs_of(model, config.inputs.apply(table.features[test])))
     targets = table.targets[test]
     if table.class_names:
         share = accuracy(outputs, targets)
         right = round(share * len(targets))
-        _say(f"\nheld-out accuracy: {share:.2%} ({right} of {len(targets)})\n")
-        _say(confusion_table(outputs, targets, table.class_names))
+        say(f"\nheld-out accuracy: {share:.2%} ({right} of {len(targets)})\n")
+        say(confusion_table(outputs, targets, table.class_names))
         return {"held_out_accuracy": share}
     error, explained = mean_squared_error(outputs, targets), r2_score(outputs, targets)
-    _say(f"\nheld-out mean squared error: {error:.4g} (root: {error**0.5:.4g}); R²: {explained:.4f} on {len(targets)} samples")
+    say(f"\nheld-out mean squared error: {error:.4g} (root: {error**0.5:.4g}); R²: {explained:.4f} on {len(targets)} samples")
     return {"held_out_mse": error, "held_out_r2": explained}
 
 
@@ -187,7 +190,7 @@ def _pictures(run: Run, history: History, x: Any, y: Any) -> None:
         if len(history):
             history.plot(run.folder / "curves.svg", run.folder / "curves.png", title=title)
     except AutogradError as error:
-        _complain(f"no curves: {error}")
+        complain(f"no curves: {error}")
     try:
         from autograd.viz import draw
 
@@ -195,7 +198,7 @@ def _pictures(run: Run, history: History, x: Any, y: Any) -> None:
         loss.name = "loss"
         write_atomically(run.folder / "graph.svg", draw(loss).svg())
     except (AutogradError, ImportError) as error:
-        _complain(f"no picture of the graph: {error}")
+        complain(f"no picture of the graph: {error}")
 
 
 # ---- predict ----------------------------------------------------------------------------------------------------------
@@ -209,7 +212,7 @@ def predict(options: argparse.Namespace) -> int:
         raise ArgumentError("give a file or --index, not both.")
     if options.file is not None:
         found = run.predict(read_features(options.file, config.feature_names))
-        _say(_predictions(config, found, range(1, len(found) + 1), None))
+        say(predictions(config, found, range(1, len(found) + 1), None))
         return 0
     table = load_table(
         config.data, None if config.data in DATASETS else config.target, config.task if config.data not in DATASETS else "auto"
@@ -227,68 +230,66 @@ def predict(options: argparse.Namespace) -> int:
         if not 0 <= options.index < len(table.features):
             raise ArgumentError(f"there is no sample {options.index}: {table.name} has samples 0 to {len(table.features) - 1}.")
         chosen = np.array([options.index])
-        _say(f"sample {options.index} of {table.name}, which was {'held out' if options.index in test else 'learned from'}")
+        say(f"sample {options.index} of {table.name}, which was {'held out' if options.index in test else 'learned from'}")
         if table.name == "digits":
-            _say(_scan(table.features[options.index]))
+            say(scan(table.features[options.index]))
     else:
         chosen = np.sort(test)
     found = run.predict(table.features[chosen])
-    _say(_predictions(config, found, chosen, table.targets[chosen]))
+    say(predictions(config, found, chosen, table.targets[chosen]))
     if options.index is None:
         if table.class_names:
-            _say(f"\nheld-out accuracy: {accuracy(found, table.targets[chosen]):.2%} on {len(chosen)} samples")
+            say(f"\nheld-out accuracy: {accuracy(found, table.targets[chosen]):.2%} on {len(chosen)} samples")
         else:
-            _say(f"\nheld-out R²: {r2_score(found, table.targets[chosen]):.4f} on {len(chosen)} samples")
+            say(f"\nheld-out R²: {r2_score(found, table.targets[chosen]):.4f} on {len(chosen)} samples")
     return 0
 
 
-def _predictions(config: Config, found: Any, numbers: Any, targets: Any) -> str:
-    """A line for each sample: its number, the prediction, how sure, what else it may be; and the truth where it is known."""
-    lines = []
-    names = config.class_names
-    if names is None:
-        lines.append(f"{'sample':>8}  {config.target}" + ("  (true)" if targets is not None else ""))
-        for k, (number, value) in enumerate(zip(numbers, found, strict=True)):
-            lines.append(f"{number:>8}  {value:.6g}" + (f"  ({targets[k]:.6g})" if targets is not None else ""))
-        return "\n".join(lines)
-    width = max(len(config.target[:20]), *(len(n[:20]) for n in names))
-    lines.append(f"{'sample':>8}  {config.target[:20]:<{width}}  probability  next")
-    for k, (number, shares) in enumerate(zip(numbers, found, strict=True)):
-        first, *others = np.argsort(-shares, kind="stable")[:3]
-        line = f"{number:>8}  {names[first][:20]:<{width}}  {shares[first]:>11.2%}  " + ", ".join(
-            f"{names[o][:20]} {shares[o]:.2%}" for o in others
-        )
-        if targets is not None and targets[k] != first:
-            line += f"   <- is {names[targets[k]][:20]}"
-        lines.append(line)
-    return "\n".join(lines)
+# ---- tune -------------------------------------------------------------------------------------------------------------
 
 
-def _scan(pixels: Any) -> str:
-    """An 8×8 scan in characters."""
-    shades = " .:-=+*#@"
-    return "\n".join("  " + "".join(shades[min(int(v) // 2, 8)] * 2 for v in row) for row in pixels.reshape(8, 8))
+def tune(options: argparse.Namespace) -> int:
+    """``python -m nn tune``."""
+    from nn.tune.table import best_of, search_table, write_report
+
+    table = load_table(options.data, options.target, options.task)
+    rest, test = held_out(table)
+    folder = Path(options.out) if options.out else Path("runs", f"{slug(table.name)}-tune")
+    _make_study_folder(folder)
+    say(f"{table.name}: {len(rest):,} samples in {options.cv} folds, {len(table.features) - len(rest):,} held out")
+    result = search_table(table, rest, options, folder)
+    if result.succeeded:
+        say(f"\n{result.table(8)}\n")
+        title = f"{table.name}: {options.method} search, {result.done} trials, {options.cv} folds"
+        write_report(result, folder, title, complain)
+    if result.interrupted:
+        say(f"interrupted after {result.done} of {options.trials} trials: the same command goes on from there")
+        return 130
+    config, model, history = best_of(result, table, rest, options)
+    chosen = (f"{k} {v:.4g}" if isinstance(v, float) else f"{k} {v}" for k, v in result.best_params.items())
+    say(f"the best, on all of them: {', '.join(chosen)}")
+    outputs = _report(table, config, model, test, history, sum(history["seconds"]))
+    config.result = {**outputs, "epochs": len(history), "search_score": result.best_score, "trials": result.done}
+    run = Run(folder, config, model)
+    run.save()
+    history.to_csv(folder / "history.csv")
+    _pictures(run, history, config.inputs.apply(table.features[rest[:2]]), config.encode(table.targets[rest[:2]]))
+    say(f"\nwritten to {folder}: {', '.join(sorted(p.name for p in folder.iterdir()))}")
+    say(f"next: python -m nn predict {folder}")
+    return 0
 
 
-# ---- to the terminal --------------------------------------------------------------------------------------------------
+def _make_study_folder(folder: Path) -> None:
+    from nn.tune.table import STUDY
 
-
-def _say(text: str) -> None:
-    """Print, unless nobody listens any more: a closed pipe is no reason to lose a run."""
     try:
-        print(text, flush=True)
-    except (OSError, ValueError):
-        try:
-            os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        except (OSError, ValueError):
-            sys.stdout = open(os.devnull, "w")
-
-
-def _complain(text: str) -> None:
-    try:
-        print(text, file=sys.stderr, flush=True)
-    except (OSError, ValueError):
-        pass
+        if folder.is_dir() and any(folder.iterdir()) and not (folder / STUDY).exists():
+            raise FileError(f"{str(folder)!r} is not empty, and holds no study to go on with. Choose another --out.")
+        folder.mkdir(parents=True, exist_ok=True)
+    except (OSError, ValueError) as error:
+        if isinstance(error, FileError):
+            raise
+        raise FileError(f"cannot make the folder {str(folder)!r}: {getattr(error, 'strerror', None) or error}.") from None
 
 
 if __name__ == "__main__":

@@ -16,11 +16,12 @@ import numpy as np
 
 import autograd as ag
 from autograd.errors import ArgumentError, FileError, FormatError
+from nn.choices import multilayer
+from nn.containers import Sequential
 from nn.data import train_test_split
 from nn.datasets import DATASETS, Table, load_csv, load_dataset
 from nn.files import read, save, write_atomically
 from nn.functional import softmax
-from nn.layers import MLP
 from nn.losses import CrossEntropyLoss, MSELoss
 from nn.metrics import accuracy, r2_score
 from nn.training import predict
@@ -82,11 +83,14 @@ class Config:
     training: dict[str, Any] = field(default_factory=dict)
     result: dict[str, Any] = field(default_factory=dict)
     format: int = FORMAT
+    dropout: float = 0.0
 
-    def model(self, generator: Any = None) -> MLP:
+    def model(self, generator: Any = None) -> Sequential:
         """The network, with fresh weights."""
         outputs = len(self.class_names) if self.class_names else 1
-        return MLP(len(self.feature_names), self.hidden, outputs, self.activation, generator=generator)
+        return multilayer(
+            len(self.feature_names), self.hidden, outputs, self.activation, self.dropout, generator=generator
+        )
 
     def loss(self) -> Any:
         """The loss that fits the task: cross-entropy, or mean squared error."""
@@ -140,7 +144,7 @@ class Run:
 
     folder: Path
     config: Config
-    model: MLP
+    model: Sequential
 
     @staticmethod
     def load(folder: str | PathLike[str]) -> Run:

@@ -17,7 +17,8 @@ import pytest
 
 import nn
 from autograd.errors import FileError, FormatError
-from nn.__main__ import OPTIMIZERS, main
+from nn.__main__ import main
+from nn.choices import OPTIMIZERS
 from nn.experiment import Run, held_out, load_table
 
 pytest.importorskip("sklearn")

@@ -33,7 +33,7 @@ def default_space() -> dict[str, Dimension]:
     """
     return {
         "hidden_layer_sizes": Layers((1, 3), (16, 256)),
-        "activation": Choice("relu", "leaky_relu", "tanh"),
+        "activation": Choice("relu", "leaky_relu", "tanh", "silu"),
         "optimizer": Choice("adam", "adamw", "nesterov", "rmsprop"),
         "learning_rate": Float(1e-4, 3e-2, log=True),
         "batch_size": Choice(16, 32, 64, 128),
