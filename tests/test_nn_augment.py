@@ -145,7 +145,7 @@ def test_mixing_keeps_shares() -> None:
     np.testing.assert_array_equal(same, TABLE)
     loss = nn.CrossEntropyLoss()(ag.Tensor(TABLE[:, :4]), A.Mixup(0.3, classes=4)((TABLE, LABELS))[1])
     assert np.isfinite(loss.item())
-    drawn = A._beta(0.4, ag.Generator(0).uniform(0, 1, 20000, np.float64))
+    drawn = A.mixing.beta(0.4, ag.Generator(0).uniform(0, 1, 20000, np.float64))
     assert drawn.mean() == pytest.approx(0.5, abs=0.01) and drawn.var() == pytest.approx(0.25 / 1.8, rel=0.05)
 
 
