@@ -15,11 +15,12 @@ from typing import Any
 import autograd as ag
 from autograd.errors import ArgumentError, ShapeError, user_line
 from nn.functional.common import Tensor, as_tensor
-from nn.functional.spatial import Lengths, batched, border, bordered, numbers, reach, whole
+from nn.functional.spatial import LONG, Lengths, batched, border, bordered, numbers, reach, whole
 
 __all__ = ["conv1d", "conv2d", "conv3d", "conv_transpose1d", "conv_transpose2d", "conv_transpose3d", "fold", "unfold"]
 
 
+@ag.accelerated("x", "weight", "bias", long=LONG)
 def conv1d(x: Any, weight: Any, bias: Any = None, stride: Any = 1, padding: Any = 0, dilation: Any = 1,
            groups: int = 1) -> Tensor:  # fmt: skip
     """Convolution of signals, y[n, o, i] = b[o] + Σ_c Σ_k W[o, c, k] x[n, c, i·stride + k·dilation − padding].
@@ -45,6 +46,7 @@ def conv1d(x: Any, weight: Any, bias: Any = None, stride: Any = 1, padding: Any 
     return convolution("conv1d", 1, x, weight, bias, stride, padding, dilation, groups)
 
 
+@ag.accelerated("x", "weight", "bias", long=LONG)
 def conv2d(x: Any, weight: Any, bias: Any = None, stride: Any = 1, padding: Any = 0, dilation: Any = 1,
            groups: int = 1) -> Tensor:  # fmt: skip
     """Convolution of images; as `conv1d`, over two axes.
@@ -58,6 +60,7 @@ def conv2d(x: Any, weight: Any, bias: Any = None, stride: Any = 1, padding: Any 
     return convolution("conv2d", 2, x, weight, bias, stride, padding, dilation, groups)
 
 
+@ag.accelerated("x", "weight", "bias", long=LONG)
 def conv3d(x: Any, weight: Any, bias: Any = None, stride: Any = 1, padding: Any = 0, dilation: Any = 1,
            groups: int = 1) -> Tensor:  # fmt: skip
     """Convolution of volumes; as `conv1d`, over three axes.
@@ -71,6 +74,7 @@ def conv3d(x: Any, weight: Any, bias: Any = None, stride: Any = 1, padding: Any 
     return convolution("conv3d", 3, x, weight, bias, stride, padding, dilation, groups)
 
 
+@ag.accelerated("x", "weight", "bias", long=LONG)
 def conv_transpose1d(x: Any, weight: Any, bias: Any = None, stride: Any = 1, padding: Any = 0, output_padding: Any = 0,
                      groups: int = 1, dilation: Any = 1) -> Tensor:  # fmt: skip
     """Transposed convolution, y[n, o, i·stride + k·dilation − padding] += Σ_c W[c, o, k] x[n, c, i], and bias b[o] everywhere.
@@ -96,6 +100,7 @@ def conv_transpose1d(x: Any, weight: Any, bias: Any = None, stride: Any = 1, pad
     return transposed("conv_transpose1d", 1, x, weight, bias, stride, padding, output_padding, groups, dilation)
 
 
+@ag.accelerated("x", "weight", "bias", long=LONG)
 def conv_transpose2d(x: Any, weight: Any, bias: Any = None, stride: Any = 1, padding: Any = 0, output_padding: Any = 0,
                      groups: int = 1, dilation: Any = 1) -> Tensor:  # fmt: skip
     """Transposed convolution of images; as `conv_transpose1d`, over two axes.
@@ -109,6 +114,7 @@ def conv_transpose2d(x: Any, weight: Any, bias: Any = None, stride: Any = 1, pad
     return transposed("conv_transpose2d", 2, x, weight, bias, stride, padding, output_padding, groups, dilation)
 
 
+@ag.accelerated("x", "weight", "bias", long=LONG)
 def conv_transpose3d(x: Any, weight: Any, bias: Any = None, stride: Any = 1, padding: Any = 0, output_padding: Any = 0,
                      groups: int = 1, dilation: Any = 1) -> Tensor:  # fmt: skip
     """Transposed convolution of volumes; as `conv_transpose1d`, over three axes.

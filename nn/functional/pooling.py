@@ -13,7 +13,7 @@ import numpy as np
 import autograd as ag
 from autograd.errors import ArgumentError, ShapeError, user_line
 from nn.functional.common import Tensor
-from nn.functional.spatial import Lengths, batched, numbers, reach, whole
+from nn.functional.spatial import LONG, Lengths, batched, numbers, reach, whole
 
 __all__ = [
     "adaptive_avg_pool1d", "adaptive_avg_pool2d", "adaptive_max_pool1d", "adaptive_max_pool2d", "avg_pool1d", "avg_pool2d",
@@ -21,6 +21,7 @@ __all__ = [
 ]  # fmt: skip
 
 
+@ag.accelerated("x", long=LONG)
 def max_pool1d(x: Any, kernel_size: Any, stride: Any = None, padding: Any = 0, dilation: Any = 1, ceil_mode: bool = False,
                return_indices: bool = False) -> Any:  # fmt: skip
     """The largest element of each window, y[n, c, i] = maxₖ x[n, c, i·stride + k·dilation − padding].
@@ -48,6 +49,7 @@ def max_pool1d(x: Any, kernel_size: Any, stride: Any = None, padding: Any = 0, d
     return _max_pool("max_pool1d", 1, x, kernel_size, stride, padding, dilation, ceil_mode, return_indices)
 
 
+@ag.accelerated("x", long=LONG)
 def max_pool2d(x: Any, kernel_size: Any, stride: Any = None, padding: Any = 0, dilation: Any = 1, ceil_mode: bool = False,
                return_indices: bool = False) -> Any:  # fmt: skip
     """The largest element of each window of images; as `max_pool1d`, over two axes.
@@ -61,6 +63,7 @@ def max_pool2d(x: Any, kernel_size: Any, stride: Any = None, padding: Any = 0, d
     return _max_pool("max_pool2d", 2, x, kernel_size, stride, padding, dilation, ceil_mode, return_indices)
 
 
+@ag.accelerated("x", long=LONG)
 def avg_pool1d(x: Any, kernel_size: Any, stride: Any = None, padding: Any = 0, ceil_mode: bool = False,
                count_include_pad: bool = True) -> Tensor:  # fmt: skip
     """The mean of each window, y[n, c, i] = Σₖ x[n, c, i·stride + k − padding] / K.
@@ -81,6 +84,7 @@ def avg_pool1d(x: Any, kernel_size: Any, stride: Any = None, padding: Any = 0, c
     return _avg_pool("avg_pool1d", 1, x, kernel_size, stride, padding, ceil_mode, count_include_pad, None)
 
 
+@ag.accelerated("x", long=LONG)
 def avg_pool2d(x: Any, kernel_size: Any, stride: Any = None, padding: Any = 0, ceil_mode: bool = False,
                count_include_pad: bool = True, divisor_override: int | None = None) -> Tensor:  # fmt: skip
     """The mean of each window of images; as `avg_pool1d`, over two axes.
@@ -93,6 +97,7 @@ def avg_pool2d(x: Any, kernel_size: Any, stride: Any = None, padding: Any = 0, c
     return _avg_pool("avg_pool2d", 2, x, kernel_size, stride, padding, ceil_mode, count_include_pad, divisor_override)
 
 
+@ag.accelerated("x", long=LONG)
 def adaptive_avg_pool1d(x: Any, output_size: Any) -> Tensor:
     """Means of so many windows as are wanted: window i of m goes from ⌊i·L/m⌋ to ⌈(i + 1)·L/m⌉.
 
@@ -108,6 +113,7 @@ def adaptive_avg_pool1d(x: Any, output_size: Any) -> Tensor:
     return _adaptive_avg("adaptive_avg_pool1d", 1, x, output_size)
 
 
+@ag.accelerated("x", long=LONG)
 def adaptive_avg_pool2d(x: Any, output_size: Any) -> Tensor:
     """As `adaptive_avg_pool1d`, over two axes; None in output_size keeps a length.
 
@@ -119,6 +125,7 @@ def adaptive_avg_pool2d(x: Any, output_size: Any) -> Tensor:
     return _adaptive_avg("adaptive_avg_pool2d", 2, x, output_size)
 
 
+@ag.accelerated("x", long=LONG)
 def adaptive_max_pool1d(x: Any, output_size: Any, return_indices: bool = False) -> Any:
     """The largest of each of so many windows as are wanted, which are those of `adaptive_avg_pool1d`; ties as in `max_pool1d`.
 
@@ -128,6 +135,7 @@ def adaptive_max_pool1d(x: Any, output_size: Any, return_indices: bool = False) 
     return _adaptive_max("adaptive_max_pool1d", 1, x, output_size, return_indices)
 
 
+@ag.accelerated("x", long=LONG)
 def adaptive_max_pool2d(x: Any, output_size: Any, return_indices: bool = False) -> Any:
     """As `adaptive_max_pool1d`, over two axes; None in output_size keeps a length.
 

@@ -13,9 +13,11 @@ import autograd as ag
 from autograd.errors import ArgumentError, ShapeError, user_line
 from nn.functional.common import Tensor, as_tensor
 
-__all__ = ["Lengths", "batched", "border", "bordered", "numbers", "reach", "same_border", "whole"]
+__all__ = ["LONG", "Lengths", "batched", "border", "bordered", "numbers", "reach", "same_border", "whole"]
 
 Lengths = tuple[int, ...]
+LONG = 1 << 12
+"""Elements of the input from which convolution and pooling run compiled."""
 
 
 def whole(name: str, what: str, value: Any, low: int) -> int:
