@@ -224,7 +224,7 @@ def real(x, /):
     return np.real(x)
 
 
-@linear(lambda g: -1j * g, label="Im")
+@linear(lambda g: g * -1j, label="Im")  # this way round: complex × np.float64 would be a Python complex
 def imag(x, /):
     """Imaginary part; 0 for real x."""
     return np.imag(x)
