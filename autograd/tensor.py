@@ -447,6 +447,12 @@ class Tensor:
             raise DTypeError(f"as {target}, a complex tensor would lose its imaginary part. Take .real first. ({user_line()})")
         return self.cast(dtype=target)  # type: ignore[no-any-return]
 
+    def to_source(self) -> Any:
+        """The graph that computed this tensor as a program for NumPy alone; see `autograd.viz.source`."""
+        from autograd.viz.source import to_source
+
+        return to_source(self)
+
     def _repr_svg_(self) -> str | None:
         if self._node is None or isinstance(self._node, Leaf):
             return None
