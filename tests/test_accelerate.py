@@ -22,7 +22,7 @@ DRAWN = np.random.default_rng(0)
 X = DRAWN.normal(size=(ROWS, COLUMNS))
 W, B = DRAWN.normal(size=COLUMNS), DRAWN.normal(size=COLUMNS)
 T = DRAWN.integers(0, COLUMNS, ROWS)
-SOFT = np.abs(DRAWN.normal(size=X.shape))
+SOFT = DRAWN.dirichlet(np.ones(COLUMNS), ROWS)
 HALF = DRAWN.uniform(size=X.shape)
 assert X.size >= LONG
 
