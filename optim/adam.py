@@ -1,4 +1,4 @@
-"""The Adam family: Adam, AdamW and NAdam are settings of one rule; Adamax has its own."""
+"""The Adam family: Adam, AdamW and NAdam are settings of one rule; RAdam and Adamax have their own."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ import numpy as np
 import autograd as ag
 from optim.optimizer import Array, Optimizer, decayed
 
-__all__ = ["Adam", "AdamW", "Adamax", "NAdam", "Nadam", "adam", "adamax"]
+__all__ = ["Adam", "AdamW", "Adamax", "NAdam", "Nadam", "RAdam", "adam", "adamax", "radam"]
 
 
 def adam(p: Array, g: Array, m: Array, v: Array, largest: Array | None, product: Array | None, t: Array, *,
@@ -199,4 +199,55 @@ class Adamax(Optimizer):
                  eps: float = 1e-8, weight_decay: float = 0.0, *, maximize: bool = False):  # fmt: skip
         super().__init__(params, {
             "lr": lr, "betas": betas, "eps": eps, "weight_decay": weight_decay, "maximize": maximize,
+        })  # fmt: skip
+
+
+def radam(p: Array, g: Array, m: Array, v: Array, t: Array, *, lr: Array, beta1: Array, beta2: Array, eps: Array,
+          weight_decay: Array, decoupled_weight_decay: bool) -> tuple[Array, Array, Array]:  # fmt: skip
+    """One step of RAdam; m, v are the moments."""
+    if decoupled_weight_decay:
+        p = p - (lr * weight_decay) * p
+    else:
+        g = decayed(g, p, weight_decay)
+    m = beta1 * m + (1 - beta1) * g
+    v = beta2 * v + (1 - beta2) * (g * g)
+    correction = 1 - beta2**t
+    most = 2 / (1 - beta2) - 1
+    length = most - 2 * t * beta2**t / correction
+    some = np.where(length > 5, length, 6.0)  # where the variance is not to be had, any number
+    rectified = np.sqrt((some - 4) * (some - 2) * most / ((most - 4) * (most - 2) * some)) * np.sqrt(correction)
+    enough = np.where(length > 5, 1.0, 0.0)
+    scale = enough * rectified / (np.sqrt(v) + eps) + (1 - enough)
+    return p - (lr / (1 - beta1**t)) * (m * scale), m, v
+
+
+class RAdam(Optimizer):
+    r"""RAdam, rectified Adam: as long as too few gradients were seen to know their variance, momentum alone; then Adam's step,
+    shortened by what is still uncertain.
+
+    ρ∞ = 2/(1 − β₂) − 1,  ρ_t = ρ∞ − 2tβ₂ᵗ/(1 − β₂ᵗ),  r_t = √((ρ_t − 4)(ρ_t − 2)ρ∞ / ((ρ∞ − 4)(ρ∞ − 2)ρ_t)),
+    p ← p − lr · m̂ · r_t/(√v̂ + ε) where ρ_t > 5, else p ← p − lr · m̂
+
+    When: in place of Adam with a warm-up of the rate. Limits: as Adam's. Arguments as for `Adam`, without amsgrad.
+
+    Source: Liu et al. 2020, "On the variance of the adaptive learning rate and beyond".
+
+    >>> import autograd as ag, optim
+    >>> w = ag.Tensor([1.0, -20.0], requires_grad=True)
+    >>> optimizer = optim.RAdam([w], lr=0.1)
+    >>> (w * w).sum().backward()
+    >>> optimizer.step()
+    >>> w.data                        # at first plain momentum: −lr·g
+    array([  0.8, -16. ], dtype=float32)
+    """
+
+    rule = staticmethod(radam)
+    slots = ("exp_avg", "exp_avg_sq")
+
+    def __init__(self, params: Iterable[Any], lr: float = 1e-3, betas: tuple[float, float] = (0.9, 0.999),
+                 eps: float = 1e-8, weight_decay: float = 0.0, *, decoupled_weight_decay: bool = False,
+                 maximize: bool = False):  # fmt: skip
+        super().__init__(params, {
+            "lr": lr, "betas": betas, "eps": eps, "weight_decay": weight_decay,
+            "decoupled_weight_decay": decoupled_weight_decay, "maximize": maximize,
         })  # fmt: skip

@@ -38,6 +38,10 @@ def _is_number(x: object) -> bool:
     return isinstance(x, Real) and not isinstance(x, bool)
 
 
+def _are_numbers(x: object) -> bool:
+    return isinstance(x, tuple | list) and len(x) == 2 and all(map(_is_number, x))
+
+
 def _choice(*values: object) -> Setting:
     return Setting("flag", lambda x: any(x is v or (isinstance(x, str) and x == v) for v in values),
                    " or ".join(map(repr, values)))  # fmt: skip
@@ -64,6 +68,8 @@ SETTINGS: dict[str, Setting] = {
     "alpha": DECAY,
     "rho": DECAY,
     "betas": PAIR,
+    "etas": Setting("pair", lambda x: _are_numbers(x) and 0 < x[0] < 1 < x[1] < math.inf, "two numbers, (in (0, 1), above 1)"),
+    "step_sizes": Setting("pair", lambda x: _are_numbers(x) and 0 < x[0] <= x[1] < math.inf, "two numbers > 0, in order"),
     "form": _choice("pytorch", "average", "lookahead"),
     **dict.fromkeys(("amsgrad", "centered", "decoupled_weight_decay", "eps_inside", "maximize", "nesterov"), FLAG),
 }
@@ -142,6 +148,7 @@ class ParamGroup(MutableMapping[str, Any]):
         self._owner, self._params, self._changed, self.kinds = owner, params, changed, dict(kinds)
         kept = {name: checked(owner, name, values[name], kinds[name]) for name in kinds}
         combined(owner, kept)
+        self.initial_lr: float | None = None  # what the first schedule found
         self.cells: dict[str, tuple[ag.State, ...]] = {}
         self.flags: dict[str, Any] = {}
         for name, value in kept.items():

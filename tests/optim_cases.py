@@ -1,4 +1,4 @@
-"""A small network, trained ten steps under every optimizer and setting that PyTorch has too.
+"""A small network, trained twenty steps under every optimizer and setting that PyTorch has too.
 
 ``optim_torch.json`` beside this file holds what PyTorch 2.13.0 gives, so the comparison needs no PyTorch.
 To make it anew, where PyTorch is installed: ``python tests/optim_cases.py``.
@@ -43,6 +43,12 @@ CASES: list[tuple[str, dict[str, Any]]] = [
     ("NAdam", {}),
     ("NAdam", {"lr": 0.1, "betas": (0.5, 0.6), "weight_decay": 0.1, "momentum_decay": 0.1, "eps": 1e-3}),
     ("NAdam", {"lr": 0.1, "weight_decay": 0.1, "decoupled_weight_decay": True, "maximize": True}),
+    ("RAdam", {}),
+    ("RAdam", {"lr": 0.1, "betas": (0.5, 0.8), "weight_decay": 0.1, "eps": 1e-3}),
+    ("RAdam", {"lr": 0.1, "betas": (0.5, 0.8), "weight_decay": 0.1, "decoupled_weight_decay": True, "maximize": True}),
+    ("Rprop", {}),
+    ("Rprop", {"lr": 0.1, "etas": (0.3, 1.5), "step_sizes": (1e-3, 0.2)}),
+    ("Rprop", {"maximize": True}),
 ]
 IDS = [" ".join([name, *(f"{k}={v}" for k, v in settings.items())]) for name, settings in CASES]
 
@@ -60,10 +66,10 @@ def loss_of(tanh: Any, ws: list[Any], x: Any, y: Any) -> Any:
 
 def trace(optimizer: Any, parameters: list[Any], tanh: Any, data: Callable[[np.ndarray], Any],
           values: Callable[[Any], np.ndarray]) -> list[float]:  # fmt: skip
-    """Train ten steps; one number a step that every weight has a part in: Σ cos(k)·wₖ."""
+    """Train twenty steps; one number a step that every weight has a part in: Σ cos(k)·wₖ."""
     x, y = map(data, start()[1:])
     out = []
-    for _ in range(10):
+    for _ in range(20):
         optimizer.zero_grad()
         loss_of(tanh, parameters, x, y).backward()
         optimizer.step()

@@ -53,9 +53,7 @@ def test_the_same_as_eager(name: str) -> None:
     np.testing.assert_allclose(got, want, **tolerance)
     for a, b in zip(got_state, want_state, strict=True):
         np.testing.assert_allclose(a, b, **tolerance)
-    assert sum(len(variants) for variants in step._variants.values()) == 1, (
-        "a rate that changes is no new program"
-    )
+    assert sum(len(variants) for variants in step._variants.values()) == 1, "a rate that changes is no new program"
 
 
 def test_a_schedule_inside_the_step_advances() -> None:

@@ -11,7 +11,7 @@ import pytest
 import autograd as ag
 import optim
 
-STEPS = 6
+STEPS = 8
 START = (0.8, -1.3, 2.0)
 
 
@@ -149,6 +149,44 @@ def nadam(p: float) -> Iterator[float]:
         yield p
 
 
+def radam(p: float) -> Iterator[float]:
+    lr, b1, b2, eps = 0.1, 0.5, 0.7, 0.01  # ρ∞ = 5.67: rectified from the fifth step on
+    longest = 2 / (1 - b2) - 1
+    m = v = 0.0
+    for t in range(1, 99):
+        g = gradient(p)
+        m, v = b1 * m + (1 - b1) * g, b2 * v + (1 - b2) * g * g
+        length = longest - 2 * t * b2**t / (1 - b2**t)
+        step = m / (1 - b1**t)
+        if length > 5:
+            r = (length - 4) * (length - 2) * longest / ((longest - 4) * (longest - 2) * length)
+            step *= math.sqrt(r) * math.sqrt(1 - b2**t) / (math.sqrt(v) + eps)
+        p -= lr * step
+        yield p
+
+
+def lion(p: float, lr: float = 0.1, b1: float = 0.8, b2: float = 0.9, decay: float = 0.1) -> Iterator[float]:
+    m = 0.0
+    while True:
+        g = gradient(p)
+        p -= lr * (math.copysign(1, b1 * m + (1 - b1) * g) + decay * p)
+        m = b2 * m + (1 - b2) * g
+        yield p
+
+
+def rprop(p: float, lr: float = 0.27) -> Iterator[float]:
+    before, size = 0.0, lr
+    while True:
+        g = gradient(p)
+        if g * before > 0:
+            size = min(size * 1.5, 0.5)
+        elif g * before < 0:
+            size, g = max(size * 0.4, 0.1), 0.0
+        p -= size * (g > 0) - size * (g < 0)
+        before = g
+        yield p
+
+
 FAMILY = {"lr": 0.1, "betas": (0.8, 0.9), "eps": 0.01}
 RMS = {"lr": 0.02, "alpha": 0.9, "eps": 0.01}
 GRAD = {"lr": 0.5, "lr_decay": 0.1, "eps": 0.01, "initial_accumulator_value": 0.3}
@@ -171,6 +209,9 @@ CASES = {
     "adamw": (optim.AdamW, {**FAMILY, "weight_decay": 0.1}, adam(decay=0.1, decoupled=True)),
     "adamax": (optim.Adamax, FAMILY, adamax),
     "nadam": (optim.Nadam, {**FAMILY, "momentum_decay": 0.02}, nadam),
+    "radam": (optim.RAdam, {"lr": 0.1, "betas": (0.5, 0.7), "eps": 0.01}, radam),
+    "lion": (optim.Lion, {"lr": 0.1, "betas": (0.8, 0.9), "weight_decay": 0.1}, lion),
+    "rprop": (optim.Rprop, {"lr": 0.27, "etas": (0.4, 1.5), "step_sizes": (0.1, 0.5)}, rprop),
 }
 
 

@@ -1,4 +1,4 @@
-"""Ten training steps of one network under every optimizer and setting, against PyTorch's stored numbers."""
+"""Twenty training steps of one network under every optimizer and setting, against PyTorch's stored numbers."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ import optim
 
 
 @pytest.mark.parametrize(("name", "settings"), CASES, ids=IDS)
-def test_ten_steps_are_pytorchs(name: str, settings: dict[str, Any]) -> None:
+def test_twenty_steps_are_pytorchs(name: str, settings: dict[str, Any]) -> None:
     parameters = [ag.Tensor(w, requires_grad=True) for w in start()[0]]
     optimizer = getattr(optim, name)(parameters, **settings)
     got = trace(optimizer, parameters, np.tanh, lambda a: a, lambda p: p.data)
