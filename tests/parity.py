@@ -19,6 +19,12 @@ def _floats(arrays: Sequence[Any]) -> list[int]:
     return [k for k, a in enumerate(arrays) if isinstance(a, np.ndarray) and a.dtype.kind == "f"]
 
 
+def _flat(answer: Any) -> list[Any]:
+    if isinstance(answer, tuple | list):
+        return [x for part in answer for x in _flat(part)]
+    return [] if answer is None else [answer]
+
+
 def _parameters(function: Function) -> dict[str, Any]:
     return dict(function.named_parameters()) if isinstance(function, nn.Module) else {}
 
@@ -33,7 +39,7 @@ def values_and_gradients(function: Function, arrays: Sequence[Any], jit: bool = 
 
     def run() -> Any:
         outputs = function(*tensors)
-        outputs = list(outputs) if isinstance(outputs, tuple | list) else [outputs]
+        outputs = _flat(outputs)
         total = sum(((y * _weights(y.shape).astype(y.dtype)).sum() for y in outputs), 0.0)
         if isinstance(total, ag.Tensor) and total.requires_grad:
             total.backward()

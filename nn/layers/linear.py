@@ -14,7 +14,7 @@ from nn import init
 from nn.layers.common import size
 from nn.module import Module, Parameter
 
-__all__ = ["Linear"]
+__all__ = ["Bilinear", "Linear"]
 
 
 class Linear(Module):
@@ -55,3 +55,34 @@ class Linear(Module):
 
     def extra_repr(self) -> str:
         return f"in_features={self.in_features}, out_features={self.out_features}, bias={self.bias is not None}"
+
+
+class Bilinear(Module):
+    """`functional.bilinear`, of two inputs. weight (out, in1, in2) and bias (out,) start as U(−1/√in1, 1/√in1), as in PyTorch.
+
+    >>> Bilinear(2, 3, 4)(ag.Tensor([[1.0, 2.0]]), ag.Tensor([[1.0, 2.0, 3.0]])).shape
+    (1, 4)
+    """
+
+    bias: Parameter | None
+
+    def __init__(self, in1_features: int, in2_features: int, out_features: int, bias: bool = True, dtype: Any = None,
+                 generator: Any = None):  # fmt: skip
+        self.in1_features, self.in2_features = size("in1_features", in1_features), size("in2_features", in2_features)
+        self.out_features = size("out_features", out_features)
+        dtype = ag.get_default_dtype() if dtype is None else dtype
+        self.weight = Parameter(np.zeros((out_features, in1_features, in2_features), dtype), dtype=dtype)
+        self.bias = Parameter(np.zeros(out_features, dtype), dtype=dtype) if bias else None
+        bound = 1 / sqrt(max(in1_features, 1))
+        for p in (self.weight, self.bias):
+            if p is not None:
+                init.uniform_(p, -bound, bound, generator)
+
+    def forward(self, a: Any, b: Any) -> ag.Tensor:
+        shapes = [x.shape if isinstance(x, ag.Tensor) else np.shape(x) for x in (a, b)]
+        if not shapes[0] or not shapes[1] or (shapes[0][-1], shapes[1][-1]) != (self.in1_features, self.in2_features):
+            raise ShapeError(f"{self!r} got inputs of shape {shapes[0]} and {shapes[1]}. ({user_line()})")
+        return F.bilinear(a, b, self.weight, self.bias)
+
+    def extra_repr(self) -> str:
+        return f"{self.in1_features}, {self.in2_features}, {self.out_features}, bias={self.bias is not None}"
