@@ -20,11 +20,13 @@ from nn.layers import *
 from nn.losses import *
 from nn.module import Module, Parameter, concrete
 from nn.training import Trainer, evaluate, fit, predict
+from nn.transfer import freeze, load_partial, unfreeze
 
 __all__ = [
     "ArrayDataset", "DataLoader", "Dataset", "History", "Module", "ModuleList", "Parameter", "Sequential", "TensorDataset",
-    "Trainer", "augment", "callbacks", "concrete", "data", "datasets", "diagnose", "evaluate", "fit", "functional", "init",
-    "load", "metrics", "predict", "save", "train_test_split", "tune", *activations.__all__, *layers.__all__, *losses.__all__,
+    "Trainer", "augment", "callbacks", "concrete", "data", "datasets", "diagnose", "evaluate", "fit", "freeze", "functional", "init",
+    "load", "load_partial", "metrics", "predict", "save", "train_test_split", "tune", "unfreeze",
+    *activations.__all__, *layers.__all__, *losses.__all__,
 ]  # fmt: skip
 
 _LAZY = {"NeuralClassifier": "nn.estimators", "NeuralRegressor": "nn.estimators"}
