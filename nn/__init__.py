@@ -21,11 +21,12 @@ from nn.losses import *
 from nn.module import Module, Parameter, concrete
 from nn.training import Trainer, evaluate, fit, predict
 from nn.transfer import freeze, load_partial, unfreeze
+from nn.vae import VAE, ELBOLoss
 
 __all__ = [
-    "ArrayDataset", "DataLoader", "Dataset", "History", "Module", "ModuleList", "Parameter", "Sequential", "TensorDataset",
-    "Trainer", "augment", "callbacks", "concrete", "data", "datasets", "diagnose", "evaluate", "fit", "freeze", "functional", "init",
-    "load", "load_partial", "metrics", "predict", "save", "train_test_split", "tune", "unfreeze",
+    "VAE", "ArrayDataset", "DataLoader", "Dataset", "ELBOLoss", "History", "Module", "ModuleList", "Parameter", "Sequential",
+    "TensorDataset", "Trainer", "augment", "callbacks", "concrete", "data", "datasets", "diagnose", "evaluate", "fit", "freeze",
+    "functional", "init", "load", "load_partial", "metrics", "predict", "save", "train_test_split", "tune", "unfreeze",
     *activations.__all__, *layers.__all__, *losses.__all__,
 ]  # fmt: skip
 
