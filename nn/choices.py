@@ -31,9 +31,12 @@ OPTIMIZERS: dict[str, tuple[str, dict[str, Any], float]] = {
 """Short name -> class in `optim`, settings, usual learning rate."""
 
 BY_CLOSURE = ("LBFGS",)
-"""These evaluate the loss several times in a step, which a loop over mini-batches does not do."""
+"""These evaluate the loss several times in a step: for a loop of one's own, over all samples at once."""
 
-SCHEDULES = ("constant", "cosine", "exponential", "step")
+TUNING = "hypergradient"
+"""Before a name: the optimizer's rate is moved along by its own gradient (`optim.Hypergradient`)."""
+
+SCHEDULES = ("constant", "cosine", "exponential", "one_cycle", "plateau", "step", "warm_restarts")
 """Courses of the learning rate that need no more than the number of epochs to be told."""
 
 
@@ -51,7 +54,7 @@ def optimizers() -> dict[str, tuple[str, dict[str, Any], float | None]]:
         if isinstance(kind, type) and issubclass(kind, optim.Optimizer) and kind is not optim.Optimizer:
             if name not in BY_CLOSURE:
                 known.setdefault(name.lower(), (name, {}, None))
-    return known
+    return known | {f"{TUNING}_{name}": known[name] for name in ("sgd", "momentum", "adam")}
 
 
 def make_optimizer(choice: str | Callable[..., Any], parameters: Iterable[Any], lr: float | None = None,
@@ -74,8 +77,9 @@ def make_optimizer(choice: str | Callable[..., Any], parameters: Iterable[Any], 
     if not learned:
         raise ArgumentError("there is nothing to learn: no parameter of the network requires a gradient. Unfreeze some.")
     if isinstance(choice, str):
-        known, wanted = optimizers(), choice.lower().replace("_", "")
-        if wanted not in known:
+        known = optimizers()
+        wanted = {name.replace("_", ""): name for name in known}.get(choice.lower().replace("_", ""))
+        if wanted is None:
             raise NotFoundError(f"there is no optimizer {choice!r}{nearest(choice, known)} There are {', '.join(known)}.")
         name, preset, usual = known[wanted]
         kind, lr, settings = getattr(optim, name), usual if lr is None else lr, {**preset, **settings}
@@ -85,7 +89,8 @@ def make_optimizer(choice: str | Callable[..., Any], parameters: Iterable[Any], 
     if lr is not None:
         settings["lr"] = lr
     try:
-        return kind(learned, **settings)
+        made = kind(learned, **settings)
+        return optim.Hypergradient(made) if isinstance(choice, str) and wanted.startswith(TUNING) else made
     except TypeError as error:
         raise ArgumentError(f"{getattr(kind, '__name__', kind)} does not take these settings: {error}.") from None
 
@@ -100,11 +105,12 @@ def clipping(max_norm: float) -> Callable[[list[Any]], Any]:
 def make_schedule(choice: str | Callable[..., Any] | None, optimizer: Any, epochs: int) -> Any:
     """A schedule by name, to be stepped once an epoch, or ``choice(optimizer, epochs)``; None for a constant rate.
 
-    ==============  ======================================================================
-    ``cosine``      falls to 0 along half a cosine
-    ``exponential`` falls by one factor an epoch, to a hundredth of the rate at the end
-    ``step``        a tenth of it after half of the epochs, a hundredth after three quarters
-    ==============  ======================================================================
+    * ``cosine``: falls to 0 along half a cosine
+    * ``exponential``: falls by one factor an epoch, to a hundredth of the rate at the end
+    * ``step``: a tenth of it after half of the epochs, a hundredth after three quarters
+    * ``one_cycle``: rises to ten times the rate in the first third, then falls to nearly nothing
+    * ``plateau``: a tenth, each time that the loss (of validation, if any) has not fallen for 5 epochs
+    * ``warm_restarts``: half a cosine, three times, each twice as long as the one before
     """
     from optim import lr_scheduler
 
@@ -118,6 +124,13 @@ def make_schedule(choice: str | Callable[..., Any] | None, optimizer: Any, epoch
         return lr_scheduler.ExponentialLR(optimizer, gamma=0.01 ** (1 / epochs))
     if choice == "step":
         return lr_scheduler.LambdaLR(optimizer, lambda t: 0.1 ** (1.0 * (t >= epochs / 2) + (t >= epochs * 3 / 4)))
+    if choice == "one_cycle":
+        rates = [10 * group["lr"] for group in optimizer.param_groups]
+        return lr_scheduler.OneCycleLR(optimizer, max_lr=max(rates), total_steps=epochs + 1)
+    if choice == "plateau":
+        return lr_scheduler.ReduceLROnPlateau(optimizer, patience=5)
+    if choice == "warm_restarts":
+        return lr_scheduler.CosineAnnealingWarmRestarts(optimizer, T_0=max(1, -(-epochs // 7)), T_mult=2)
     raise NotFoundError(f"there is no schedule {choice!r}{nearest(choice, SCHEDULES)} There are {', '.join(SCHEDULES)}.")
 
 

@@ -199,7 +199,10 @@ def test_early_stopping_keeps_the_best_epoch() -> None:
     np.testing.assert_array_equal(again.predict_proba(x), model.predict_proba(x))
 
 
-@pytest.mark.parametrize(("schedule", "last"), [("cosine", 0.0), ("exponential", 1e-4), ("step", 1e-4), ("constant", 1e-2)])
+@pytest.mark.parametrize(("schedule", "last"), [
+    ("cosine", 0.0), ("exponential", 1e-4), ("step", 1e-4), ("constant", 1e-2),
+    ("plateau", 1e-2), ("warm_restarts", 5e-3 * (1 + 0.5**0.5)),
+])  # fmt: skip
 def test_schedules(iris: Any, schedule: str, last: float) -> None:
     model = NeuralClassifier(**{**SMALL, "epochs": 4}, schedule=schedule).fit(*iris)
     assert model.history_["lr"][0] == 1e-2
@@ -226,9 +229,10 @@ def test_warm_start_and_partial_fit_go_on(iris: Any) -> None:
 
 
 @pytest.mark.parametrize("turn", [copy.deepcopy, lambda m: pickle.loads(pickle.dumps(m))], ids=["deepcopy", "pickle"])
-def test_copies_go_on_learning_alike(iris: Any, turn: Callable[[Any], Any]) -> None:
+@pytest.mark.parametrize("optimizer", ["adam", "hypergradient_adam"])
+def test_copies_go_on_learning_alike(iris: Any, turn: Callable[[Any], Any], optimizer: str) -> None:
     """The optimizer's state and the generator come along."""
-    model = NeuralClassifier(**{**SMALL, "epochs": 5, "batch_size": 20}).fit(*iris)
+    model = NeuralClassifier(**{**SMALL, "epochs": 5, "batch_size": 20}, optimizer=optimizer).fit(*iris)
     other = turn(model)
     assert np.array_equal(other.predict_proba(iris[0]), model.predict_proba(iris[0]))
     for m in (model, other):
@@ -335,6 +339,13 @@ def test_data_that_make_no_sense(iris: Any) -> None:
         with pytest.raises(ValueError, match=words):
             model.fit(x, y, sample_weight=weight)
     model.fit(x, y)
+    for bad_x, bad_y, words in (
+        ([["a", "b"]] * 150, y, "OneHotEncoder"), (x, np.eye(3)[y], r"argmax\(axis=1\)"),
+    ):  # fmt: skip
+        with pytest.raises(ArgumentError, match=words):
+            NeuralClassifier(**SMALL).fit(bad_x, bad_y)
+    with pytest.raises(ArgumentError, match=r"use nn\.NeuralClassifier"):
+        NeuralRegressor(**SMALL).fit(x, np.array(["a", "b", "c"])[y])
     with pytest.raises(ValueError, match="4 features"):
         model.predict(x[:, :2])
     with pytest.raises(ArgumentError, match=r"\[7\], not among the classes \[0, 1, 2\]"):

@@ -95,8 +95,19 @@ class NeuralEstimator(BaseEstimator):  # type: ignore[misc]
             raise ArgumentError(
                 f"This {type(self).__name__} estimator requires y to be passed, but the target y is None: fit(X, y)."
             )
+        try:
+            return self._validated(x, y, first)
+        except ValueError as error:
+            hint = _hint(str(error), y, self._classifies)
+            if not hint:
+                raise
+            raise ArgumentError(f"{error} {hint}") from None
+
+    def _validated(self, x: Any, y: Any, first: bool) -> tuple[Any, Any]:
         found: tuple[Any, Any] = validate_data(self, x, y, reset=first, accept_sparse="csr", dtype=DTYPES, multi_output=True,
                                                y_numeric=not self._classifies)  # fmt: skip
+        if not self._classifies and found[1].dtype.kind not in "biuf":
+            return found[0], found[1].astype(np.float64)
         return found
 
     def _weights(self, sample_weight: Any, x: Any) -> Array:
@@ -187,16 +198,38 @@ class NeuralEstimator(BaseEstimator):  # type: ignore[misc]
     def __getstate__(self) -> dict[str, Any]:
         state: dict[str, Any] = super().__getstate__()
         if "optimizer_" in state:  # its numbers, and its class: the parameters are the network's
-            optimizer = state["optimizer_"]
-            state = {**state, "optimizer_": (type(optimizer), optimizer.state_dict())}
+            state = {**state, "optimizer_": _packed(state["optimizer_"])}
         return state
 
     def __setstate__(self, state: dict[str, Any]) -> None:
         super().__setstate__(state)
         if "optimizer_" in state:
-            kind, numbers = state["optimizer_"]
-            self.optimizer_ = kind([p for p in self.module_.parameters() if p.requires_grad])
-            self.optimizer_.load_state_dict(numbers)
+            self.optimizer_ = _unpacked(state["optimizer_"], [p for p in self.module_.parameters() if p.requires_grad])
+
+
+def _packed(optimizer: Any) -> tuple[Any, ...]:
+    """Class and numbers of an optimizer, and of the one that it wraps, if it does."""
+    inner = getattr(optimizer, "optimizer", None)
+    return type(optimizer), optimizer.state_dict(), None if inner is None else _packed(inner)
+
+
+def _unpacked(packed: tuple[Any, ...], parameters: list[Any]) -> Any:
+    kind, numbers, inner = packed
+    optimizer = kind(parameters if inner is None else _unpacked(inner, parameters))
+    optimizer.load_state_dict(numbers)
+    return optimizer
+
+
+def _hint(said: str, y: Any, classifies: bool) -> str:
+    """What to do about data that scikit-learn refuses, where its message does not say."""
+    if said.startswith("could not convert string to float"):
+        if not classifies and np.asarray(y).dtype.kind in "OUS":
+            return "If y holds words, they are classes: use nn.NeuralClassifier."
+        return (
+            "X holds a word: leave out a header, or turn columns of words into numbers, as by "
+            "make_pipeline(make_column_transformer((OneHotEncoder(), [columns]), remainder='passthrough'), …)."
+        )
+    return ""
 
 
 def _finite(_: Trainer, row: dict[str, float]) -> None:

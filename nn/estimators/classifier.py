@@ -146,6 +146,11 @@ class NeuralClassifier(ClassifierMixin, NeuralEstimator):  # type: ignore[misc]
         return self._learn(x, labels, weight, 1, first, False)
 
     def _labels(self, y: Any) -> Array:
+        if np.ndim(y) == 2 and np.shape(y)[1] > 1:
+            raise ArgumentError(
+                f"y should be a 1d array, got an array of shape {np.shape(y)}. If its rows are one-hot, pass y.argmax(axis=1); "
+                "if a sample may have several labels, use sklearn.multioutput.MultiOutputClassifier."
+            )
         y = column_or_1d(y, warn=True)
         if type_of_target(y, input_name="y") == "continuous":
             raise ArgumentError(
