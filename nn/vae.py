@@ -96,8 +96,8 @@ class ELBOLoss(Loss):
 
     >>> x = np.full((2, 3), 0.5, np.float32)
     >>> zero = ag.Tensor(np.zeros((2, 1), np.float32))
-    >>> round(ELBOLoss()((ag.Tensor(0 * x), zero, zero), x).item(), 4) == round(3 * np.log(2), 4)
-    True
+    >>> round(ELBOLoss()((ag.Tensor(0 * x), zero, zero), x).item(), 4)      # 3·ln 2
+    2.0794
     """
 
     def __init__(self, beta: float = 1.0, reduction: str = "mean"):
