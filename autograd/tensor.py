@@ -453,6 +453,19 @@ class Tensor:
 
         return to_source(self)
 
+    def to_latex(self) -> str:
+        """The expression that computed this tensor, as LaTeX."""
+        from autograd.viz.latex import to_latex
+
+        return to_latex(self)
+
+    def _repr_html_(self) -> str | None:
+        if not isinstance(self._data, ndarray) or not self.is_leaf:
+            return None  # a computed tensor shows its graph
+        from autograd.viz.table import card
+
+        return card(self)
+
     def _repr_svg_(self) -> str | None:
         if self._node is None or isinstance(self._node, Leaf):
             return None

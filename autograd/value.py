@@ -119,6 +119,12 @@ class Value:
             raise GraphError("a Value inside a graph cannot be copied or pickled: make a new one from .data.")
         return Value, (self.data, self.name)
 
+    def to_latex(self) -> str:
+        """The expression that computed this value, as LaTeX."""
+        from autograd.viz.latex import to_latex
+
+        return to_latex(self)
+
     def _repr_svg_(self) -> str | None:
         from autograd.viz import draw
 

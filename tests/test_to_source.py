@@ -13,8 +13,10 @@ import pytest
 from op_table import COMPOSED, ROWS, run
 
 import autograd as ag
-from autograd.errors import GraphError
+from autograd import Value
+from autograd.errors import ArgumentError, DTypeError, GraphError
 from autograd.rule import OPS
+from autograd.viz.latex import to_latex
 
 
 def leaf(data: Any, name: str | None = None, dtype: Any = np.float64) -> ag.Tensor:
@@ -164,3 +166,44 @@ def test_refusals() -> None:
     y.backward()
     with pytest.raises(GraphError, match="retain_graph"):
         y.to_source()
+
+
+# ---- LaTeX -----------------------------------------------------------------------------------------------------------------
+
+A, B = Value(2.0, "a"), Value(-3.0, "beta")
+
+
+@pytest.mark.parametrize(
+    ("expression", "latex"),
+    [
+        (lambda: A * B + A**2, r"a \, \beta + a^{2}"),
+        (lambda: (A + B) ** 2 / (A * B), r"\frac{\left(a + \beta\right)^{2}}{a \, \beta}"),
+        (lambda: -(A - (B - A)), r"-\left(a - \left(\beta - a\right)\right)"),
+        (lambda: A * -2, r"a \cdot \left(-2\right)"),
+        (lambda: 2 * A, r"2 \, a"),
+        (lambda: A * 3.5e-7, r"a \cdot 3.5 \cdot 10^{-7}"),
+        (lambda: A.exp() * B.sqrt(), r"e^{a} \, \sqrt{\beta}"),
+        (lambda: abs(A - B).log(), r"\ln\left(\left|a - \beta\right|\right)"),
+        (lambda: (A + 1).tanh(), r"\operatorname{tanh}\left(a + 1\right)"),
+    ],
+)
+def test_latex(expression: Any, latex: str) -> None:
+    assert expression().to_latex() == latex
+
+
+def test_latex_of_tensors_and_of_what_is_used_twice() -> None:
+    x, w = leaf(np.ones((2, 3)), "x"), leaf(np.ones((3, 2)), "W_1")
+    assert (x @ w).sum(axis=1).mean().to_latex() == r"\operatorname{mean}\left(\sum_{\text{axis 1}} x \, W_{1}\right)"
+    c = A * B
+    assert (c * c).to_latex() == r"\begin{aligned} v_{1} &= a \, \beta \\ y &= v_{1} \, v_{1} \end{aligned}"
+    h = Value(0.5)
+    for _ in range(60):
+        h = h * B + A
+    assert h.to_latex().count(r"\\") >= 5
+    assert (Value(1.0, "50% {x}_\\") * A).to_latex() == r"\text{50\% \{x\}\_$\backslash $} \, a"
+    for _ in range(600):
+        h = h.tanh()
+    with pytest.raises(ArgumentError, match="720 operations"):
+        h.to_latex()
+    with pytest.raises(DTypeError, match="float"):
+        to_latex(2.0)
