@@ -18,7 +18,7 @@ import autograd as ag
 from autograd.errors import ArgumentError, AutogradError, FileError
 from nn.arguments import parser
 from nn.callbacks import EarlyStopping
-from nn.choices import clipping, make_optimizer, make_schedule, penalty
+from nn.choices import TUNING, clipping, make_optimizer, make_schedule, penalty
 from nn.data import DataLoader, train_test_split
 from nn.datasets import DATASETS, Table, read_features
 from nn.experiment import Config, Run, Scaling, held_out, load_table, slug
@@ -31,6 +31,7 @@ from nn.training import predict as outputs_of
 
 VALIDATION_SEED = 1
 EPOCHS, STEPS = 60, 1_000  # what training takes by default: at least so many of both
+WEIGHT_DECAY = 1e-4
 MAX_PARAMETERS = 200_000_000
 
 
@@ -94,6 +95,10 @@ def _configure(table: Table, rest: Any, options: argparse.Namespace) -> Config:
         )
     features = table.features[rest]
     targets = None if table.class_names else Scaling.of(table.targets[rest][:, None])
+    if options.weight_decay is None:  # rules that use the signs of gradients only have none
+        options.weight_decay = 0.0 if options.optimizer == "rprop" else WEIGHT_DECAY
+    if options.schedule is None:  # a rate that tunes itself has none
+        options.schedule = "constant" if options.optimizer.startswith(TUNING) else "cosine"
     if options.early_stopping and not options.validation:
         raise ArgumentError("--early-stopping watches the loss of samples not learned from: give --validation a share.")
     names = ("optimizer", "lr", "schedule", "epochs", "batch_size", "seed", "weight_decay", "l1", "l2", "clip_norm",

@@ -122,7 +122,6 @@ def parser(train: Callable[[Any], int], tune: Callable[[Any], int],
     t.add_argument(
         "--schedule",
         type=_one_of("schedule", SCHEDULES),
-        default="cosine",
         metavar="NAME",
         help=f"how the rate goes on from there: {', '.join(SCHEDULES)} (cosine: it falls to 0 along half a cosine)",
     )
@@ -140,7 +139,6 @@ def parser(train: Callable[[Any], int], tune: Callable[[Any], int],
     t.add_argument(
         "--weight-decay",
         type=_number(0),
-        default=1e-4,
         metavar="RATE",
         help="the optimizer's own pull of the weights towards 0, against overfitting (0.0001)",
     )

@@ -13,7 +13,7 @@ from nn.module import Module
 from nn.names import nearest
 
 __all__ = [
-    "OPTIMIZERS", "SCHEDULES", "clipping", "make_optimizer", "make_schedule", "multilayer", "optimizers", "penalty",
+    "OPTIMIZERS", "SCHEDULES", "TUNING", "clipping", "make_optimizer", "make_schedule", "multilayer", "optimizers", "penalty",
 ]  # fmt: skip
 
 OPTIMIZERS: dict[str, tuple[str, dict[str, Any], float]] = {
@@ -90,7 +90,7 @@ def make_optimizer(choice: str | Callable[..., Any], parameters: Iterable[Any], 
         settings["lr"] = lr
     try:
         made = kind(learned, **settings)
-        return optim.Hypergradient(made) if isinstance(choice, str) and wanted.startswith(TUNING) else made
+        return optim.Hypergradient(made) if isinstance(choice, str) and str(wanted).startswith(TUNING) else made
     except TypeError as error:
         raise ArgumentError(f"{getattr(kind, '__name__', kind)} does not take these settings: {error}.") from None
 
@@ -116,6 +116,8 @@ def make_schedule(choice: str | Callable[..., Any] | None, optimizer: Any, epoch
 
     if choice is None or choice == "constant":
         return None
+    if hasattr(optimizer, "hyper_lr"):
+        raise ArgumentError(f"hypergradient descent moves the rate itself, and schedule={choice!r} would too: leave one out.")
     if not isinstance(choice, str):
         return choice(optimizer, epochs)
     if choice == "cosine":
