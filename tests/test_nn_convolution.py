@@ -39,7 +39,7 @@ ROWS: dict[str, list[tuple[Callable[[], Any], tuple[Any, ...]]]] = {
         (lambda: lambda x, w, b: F.conv2d(x, w, b), (X[:0], W, BIAS)),
         (lambda: lambda x, w: F.conv2d(x, w), (normal(1, 1, 3, 3), normal(1, 1, 3, 3))),
     ],
-    "conv3d": [(lambda: lambda x, w: F.conv3d(x, w, stride=(1, 2, 1), padding=1), (normal(1, 2, 3, 4, 3), normal(3, 2, 2, 2, 2)))],
+    "conv3d": [(lambda: lambda x, w: F.conv3d(x, w, stride=(1, 2, 1), padding=1), (normal(1, 2, 3, 4, 3), normal(3, 2, 2, 2, 2)))],  # noqa: E501
     "conv_transpose1d": [(lambda: lambda x, w, b: F.conv_transpose1d(x, w, b, stride=3, padding=1, output_padding=2),
                           (SIGNAL, BACK[:, :, :, 0].copy(), BACK_BIAS))],
     "conv_transpose2d": [
@@ -47,7 +47,7 @@ ROWS: dict[str, list[tuple[Callable[[], Any], tuple[Any, ...]]]] = {
         (lambda: lambda x, w: F.conv_transpose2d(x, w, groups=2), (X, BACK)),
         (lambda: lambda x, w: F.conv_transpose2d(x, w), (X[:0], BACK)),
     ],
-    "conv_transpose3d": [(lambda: lambda x, w: F.conv_transpose3d(x, w, stride=2), (normal(1, 2, 2, 2, 3), normal(2, 1, 2, 2, 1)))],
+    "conv_transpose3d": [(lambda: lambda x, w: F.conv_transpose3d(x, w, stride=2), (normal(1, 2, 2, 2, 3), normal(2, 1, 2, 2, 1)))],  # noqa: E501
     "unfold": [(lambda: lambda x: F.unfold(x, (2, 3), dilation=(2, 1), padding=1, stride=(1, 2)), (X,))],
     "fold": [(lambda: lambda x: F.fold(x, (4, 5), 2, padding=1, stride=2), (normal(2, 8, 9),))],
     "Conv1d": [(lambda: seeded(nn.Conv1d, 4, 2, 3, padding=2, padding_mode="reflect"), (SIGNAL,))],
@@ -191,7 +191,7 @@ def test_refused() -> None:
     refused(lambda: nn.Conv2d(3, 4, 2, padding_mode="mirror"), ArgumentError, "'mirror'")
     refused(lambda: nn.ConvTranspose2d(3, 4, 2, padding_mode="reflect"), ArgumentError, "'zeros', got 'reflect'")
     refused(lambda: nn.Conv1d(4, 2, 3, padding=9, padding_mode="reflect")(SIGNAL), ShapeError, "border of 9.*length 9")
-    refused(lambda: nn.ConvTranspose1d(4, 2, 3, stride=2)(SIGNAL, output_size=(25,)), ArgumentError, r"\(25,\).*\(19,\) to \(20,\)")
+    refused(lambda: nn.ConvTranspose1d(4, 2, 3, stride=2)(SIGNAL, output_size=(25,)), ArgumentError, r"\(25,\).*\(19,\) to \(20,\)")  # noqa: E501
     refused(lambda: nn.Flatten(2, 1)(X), AxisError, "first axis is after its last")
     refused(lambda: nn.Flatten(4)(X), AxisError, "no axis 4")
     refused(lambda: nn.Unflatten(1, (3, 2))(X), ShapeError, r"cannot lay out axis 1 of shape \(2, 4, 6, 5\) as \(3, 2\)")

@@ -130,7 +130,7 @@ def test_indices() -> None:
     x = apart(2, 3, 6, 5)
     y, at = nn.MaxPool2d(3, 2, padding=1, return_indices=True)(ag.Tensor(x))
     assert at.dtype == np.int64
-    np.testing.assert_array_equal(np.take_along_axis(x.reshape(2, 3, -1), at.numpy().reshape(2, 3, -1), -1), y.numpy().reshape(2, 3, -1))
+    np.testing.assert_array_equal(np.take_along_axis(x.reshape(2, 3, -1), at.numpy().reshape(2, 3, -1), -1), y.numpy().reshape(2, 3, -1))  # noqa: E501
     y, at = nn.AdaptiveMaxPool1d(2, return_indices=True)(ag.Tensor(SIGNAL))
     np.testing.assert_array_equal(np.take_along_axis(SIGNAL, at.numpy(), -1), y.numpy())
 
