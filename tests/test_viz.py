@@ -644,7 +644,7 @@ def test_a_network_is_run_and_drawn_and_left_as_it_was() -> None:
     boxes = draw(net, np.ones((2, 4), np.float32), max_nodes=9).picture.boxes
     assert len(boxes) <= 9
     box = next(b for b in boxes if b.kind == "group")
-    assert "nodes inside" in box.name
+    assert box.name.startswith("2 (Sequential)") and box.note[0] == "4 nodes inside"
 
 
 def test_modules_are_told_also_of_a_function_that_uses_them() -> None:

@@ -9,11 +9,13 @@ groups.
 
 from __future__ import annotations
 
+from autograd.viz.inside import split
 from autograd.viz.model import Graph
 
 __all__ = ["collapse"]
 
 ENDS = 2  # nodes of a run that are shown on either side of "N nodes inside"
+MODULES = 48  # boxes, about, where it is known which module computed what
 GROUPS = 12  # at most, between a beginning and an end shown in full
 
 
@@ -22,6 +24,10 @@ def collapse(graph: Graph, limit: int) -> list[list[int]]:
     count = len(graph.inputs)
     if count <= limit:
         return [[i] for i in range(count)]
+    if any(graph.path(i) for i in range(count)):
+        units = split(graph, range(count - 1), min(limit - 1, MODULES))
+        if len(units) < limit:
+            return [*units, [count - 1]]
     ops = [i for i, inputs in enumerate(graph.inputs) if inputs]
     sources = [i for i, inputs in enumerate(graph.inputs) if not inputs]
     units = [*([i] for i in sources), *(unit for run in _runs(graph, ops) for unit in _with_ends(run))]

@@ -128,6 +128,6 @@ def _drawn(pictures: list[Picture], direction: str) -> list[tuple[str, dict[str,
         placed = layout.parse(answers[sources[source]], pairs)
         curves = smooth(placed, [c.size for c in cards], pairs, labels, direction)
         if direction == "LR":
-            placed, curves = fold(placed, [c.size for c in cards], curves, balanced(placed))
+            placed, curves = fold(placed, [c.size for c in cards], pairs, curves, balanced(placed))
         out.append(shapes(p, cards, placed, curves))
     return out

@@ -6,15 +6,15 @@ The cuts go through gaps between boxes, and every line is cut where it crosses: 
 from __future__ import annotations
 
 from itertools import pairwise
-from math import ceil, inf, sqrt
+from math import ceil, inf, log, sqrt
 
 from autograd.viz.layout import Curve, Layout, Size
 
-__all__ = ["WRAP", "balanced", "fold"]
+__all__ = ["WRAP", "balanced", "fold", "for_page"]
 
 WRAP = 1250.0
 """Points from which on a picture from left to right is put in rows."""
-MOST = 7  # lines that may cross a cut
+MOST = 10  # boxes from which lines may cross a cut; those of one box run together
 LANE = 8.0  # between lines that are led to the next row
 TURN = 12.0  # between a row and the first of them
 RADIUS = 6.0
@@ -23,17 +23,34 @@ Point = tuple[float, float]
 Bezier = tuple[Point, Point, Point, Point]
 
 
-def fold(placed: Layout, sizes: list[Size], curves: list[Curve], wrap: float = WRAP) -> tuple[Layout, list[Curve]]:
+Pairs = list[tuple[int, int]]
+
+
+def fold(placed: Layout, sizes: list[Size], edges: Pairs, curves: list[Curve],
+         wrap: float = WRAP) -> tuple[Layout, list[Curve]]:  # fmt: skip
     """The same picture in rows of at most about `wrap`, if that is possible; as it is, if it is not much longer."""
     if placed.size.width <= wrap * 1.2:
         return placed, curves
-    cuts = _cuts(placed, sizes, curves, wrap)
+    cuts = _cuts(placed, sizes, edges, curves, wrap)
     if not cuts:
         return placed, curves
     pieces = [_pieces(curve, cuts) for curve in curves]
     if any(found is None for found in pieces):
         return placed, curves
-    return _rows(placed, sizes, curves, cuts, [found for found in pieces if found is not None])
+    return _rows(placed, sizes, edges, curves, cuts, [found for found in pieces if found is not None])
+
+
+def for_page(placed: Layout, sizes: list[Size], edges: Pairs, curves: list[Curve]) -> tuple[Layout, list[Curve]]:
+    """In as many rows as make it about twice as wide as high; in one, if that can be read without zooming."""
+    if placed.size.width <= 1.5 * WRAP:
+        return placed, curves
+    found = [(placed, curves)]
+    for rows in range(2, 12):
+        wrap = placed.size.width / rows
+        if wrap < WRAP / 2:
+            break
+        found.append(fold(placed, sizes, edges, curves, wrap))
+    return min(found, key=lambda pair: abs(log(pair[0].size.width / (2 * pair[0].size.height + 1))))
 
 
 def balanced(placed: Layout) -> float:
@@ -42,7 +59,7 @@ def balanced(placed: Layout) -> float:
     return max(WRAP, placed.size.width / max(rows, 1.0))
 
 
-def _cuts(placed: Layout, sizes: list[Size], curves: list[Curve], wrap: float) -> list[float]:
+def _cuts(placed: Layout, sizes: list[Size], edges: Pairs, curves: list[Curve], wrap: float) -> list[float]:
     """Where to cut: in gaps, each row at most `wrap` long and at least half of that, with few lines across."""
     spans = sorted((x - s.width / 2, x + s.width / 2) for (x, _), s in zip(placed.centres, sizes, strict=True))
     gaps, reach = [], -inf
@@ -51,7 +68,8 @@ def _cuts(placed: Layout, sizes: list[Size], curves: list[Curve], wrap: float) -
             gaps.append((reach + low) / 2)
         reach = max(reach, high)
     ends = [(c.points[0][0], c.points[-1][0]) for c in curves]
-    cost = {x: sum(min(e) < x < max(e) for e in ends) for x in gaps}
+    tails = [tail for tail, _ in edges]
+    cost = {x: len({t for t, e in zip(tails, ends, strict=True) if min(e) < x < max(e)}) for x in gaps}
     rows = ceil(placed.size.width / wrap)
     ideal = placed.size.width / rows
     cuts: list[float] = []
@@ -114,10 +132,10 @@ def _between(p: Point, q: Point, t: float) -> Point:
     return p[0] + t * (q[0] - p[0]), p[1] + t * (q[1] - p[1])
 
 
-def _rows(placed: Layout, sizes: list[Size], curves: list[Curve], cuts: list[float],
+def _rows(placed: Layout, sizes: list[Size], edges: Pairs, curves: list[Curve], cuts: list[float],
           pieces: list[list[tuple[int, list[Bezier]]]]) -> tuple[Layout, list[Curve]]:  # fmt: skip
     count = len(cuts) + 1
-    edges = [0.0, *cuts, placed.size.width]
+    borders = [0.0, *cuts, placed.size.width]
     home = [sum(x > cut for cut in cuts) for x, _ in placed.centres]
     lows, highs = [inf] * count, [-inf] * count
     for (_, y), s, row in zip(placed.centres, sizes, home, strict=True):
@@ -129,8 +147,11 @@ def _rows(placed: Layout, sizes: list[Size], curves: list[Curve], cuts: list[flo
                 for _, y in b:
                     lows[row], highs[row] = min(lows[row], y), max(highs[row], y)
         for row, beziers in found[:-1]:
-            crossing[row].append((beziers[-1][3][1], k))
-    lane = [{k: n for n, (_, k) in enumerate(sorted(lines, reverse=True))} for lines in crossing]
+            crossing[row].append((beziers[-1][3][1], edges[k][0]))
+    lane = []  # for each cut, the lane of each box whose lines cross it: lines of one box share it
+    for lines in crossing:
+        highest = {tail: y for y, tail in sorted(lines, reverse=True)}
+        lane.append({tail: n for n, tail in enumerate(sorted(highest, key=lambda t: -highest[t]))})
     side = TURN + LANE * max(map(len, lane)) + RADIUS
     tops, y = [], 0.0
     for row in range(count):
@@ -138,7 +159,7 @@ def _rows(placed: Layout, sizes: list[Size], curves: list[Curve], cuts: list[flo
         y += highs[row] - lows[row] + (2 * TURN + RADIUS + LANE * len(lane[row]) if row < len(cuts) else 0)
 
     def moved(p: Point, row: int) -> Point:
-        return p[0] - edges[row] + side, p[1] - lows[row] + tops[row]
+        return p[0] - borders[row] + side, p[1] - lows[row] + tops[row]
 
     out: list[Curve] = []
     for k, (curve, found) in enumerate(zip(curves, pieces, strict=True)):
@@ -148,7 +169,7 @@ def _rows(placed: Layout, sizes: list[Size], curves: list[Curve], cuts: list[flo
                 ps = [moved(p, row) for p in b]
                 points += ps if not points else ps[1:]
             if n + 1 < len(found):
-                at, many = lane[row][k], len(lane[row])
+                at, many = lane[row][edges[k][0]], len(lane[row])
                 gutter = tops[row] + highs[row] - lows[row] + TURN + LANE * at
                 start, end = points[-1], moved(found[n + 1][1][0][0], row + 1)
                 right, left = start[0] + TURN / 2 + LANE * at, end[0] - TURN / 2 - LANE * (many - 1 - at)
@@ -158,7 +179,7 @@ def _rows(placed: Layout, sizes: list[Size], curves: list[Curve], cuts: list[flo
         if label is not None:
             label = moved(label, min(max(sum(label[0] > cut for cut in cuts), found[0][0]), found[-1][0]))
         out.append(Curve(tuple(points), label))
-    width = max(b - a for a, b in pairwise(edges)) + 2 * side
+    width = max(b - a for a, b in pairwise(borders)) + 2 * side
     centres = tuple(moved(p, row) for p, row in zip(placed.centres, home, strict=True))
     return Layout(Size(width, y), centres, placed.curves, tuple(tops[1:])), out
 

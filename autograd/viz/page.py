@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import Any
 
 from autograd.viz import card, layout, render, text
-from autograd.viz.fold import WRAP, balanced, fold
+from autograd.viz.fold import WRAP, fold, for_page
 from autograd.viz.layout import Curve, Layout
 from autograd.viz.model import Picture
 from autograd.viz.route import smooth
@@ -46,7 +46,8 @@ def laid_out(picture: Picture, direction: str, gap: float = layout.GAP,
     placed = layout.parse(render.run(source, "plain").decode(), pairs)
     curves = smooth(placed, extents, pairs, labels, direction)
     if direction == "LR":
-        placed, curves = fold(placed, extents, curves, balanced(placed) if wrap is None else wrap)
+        folded = for_page(placed, extents, pairs, curves) if wrap is None else fold(placed, extents, pairs, curves, wrap)
+        placed, curves = folded
     return cards, placed, curves
 
 

@@ -161,14 +161,14 @@ class TapeGraph:
         codes = list(dict.fromkeys(n.code for n in nodes if n.op is not None))
         function = codes[0].co_qualname if len(codes) == 1 and codes[0] is not None else ""
         rounds = len(turns(self, [i for i in members if self.inputs[i]])) if function else 0
-        story = [self.spans.title(inside)] if inside else []
+        story: list[str] = []
         if function and not function.startswith("<") and not inside:
             story.append(f"{text.shorten(function.replace('.<locals>', ''), 24)}()")
         if rounds > 2:
             story.append(f"{rounds:,} turns of a loop")
         wheres = [n.where for n in (nodes[0], nodes[-1]) if n.where] if nodes else []
         names = [n.name for n in nodes if n.name]
-        return group_box(len(members), ops, names, wheres, story)
+        return group_box(len(members), ops, names, wheres, story, self.spans.title(inside) if inside else "")
 
 
 class Spans:
@@ -278,18 +278,20 @@ def infix(label: str, operand: str, k: int) -> str:
 
 
 def group_box(count: int, ops: Counter[str], names: Sequence[str], wheres: Sequence[str],
-              story: Sequence[str] = ()) -> Box:  # fmt: skip
+              story: Sequence[str] = (), title: str = "") -> Box:  # fmt: skip
     """The box "N nodes inside", with the commonest ops, the names, and the lines that recorded them."""
     signs = [sign(label) for label, _ in ops.most_common(4)]
     note = [*story, ", ".join(signs) + (", …" if len(ops) > 4 else "")] if signs else [*story]
     if names:
         note.append(", ".join(text.shorten(n, 12) for n in names[:4]) + (", …" if len(names) > 4 else ""))
+    if title:
+        note = [f"{count:,} nodes inside", *note[:-1]] if names else [f"{count:,} nodes inside", *note]
     tooltip = [f"{count:,} nodes inside", *(f"{n:,} {sign(label)}" for label, n in ops.most_common(12))]
     tooltip += [text.shorten(name, 60) for name in names[:20]]
     lines = " to ".join(dict.fromkeys(wheres))
     if lines:
         tooltip.append(f"recorded at {lines}")
-    return Box("group", name=f"{count:,} nodes inside", note=tuple(note), tooltip="\n".join(tooltip))
+    return Box("group", name=title or f"{count:,} nodes inside", note=tuple(note), tooltip="\n".join(tooltip))
 
 
 def _constant(thing: Any, shown: bool) -> Box:

@@ -76,8 +76,8 @@ def _spread(a: Any) -> str:
         finite = numbers[numpy.isfinite(numbers)]
         words = []
         if finite.size:
-            words = [f"{text.number(finite.min(), 3)} … {text.number(finite.max(), 3)}", f"mean {text.number(finite.mean(), 3)}"]
-            words.append(f"deviation {text.number(finite.std(), 3)}")
+            low, high, mean, deviation = (text.number(f(finite), 3) for f in (numpy.min, numpy.max, numpy.mean, numpy.std))
+            words = [f"{low} … {high}", f"mean {mean}", f"deviation {deviation}"]
     zeros, lost = int((numbers == 0).sum()), numbers.size - finite.size
     words += [f"{100 * zeros / numbers.size:.0f} % zero"] if zeros * 20 > numbers.size else []
     words += [f"{lost:,} not finite"] if lost else []

@@ -167,7 +167,7 @@ def _span(a: Any) -> str:
         return "all NaN"
     low, high = (numpy.nanmin(a), numpy.nanmax(a)) if bad else (a.min(), a.max())
     if low == high and not bad:
-        return f"all {number(low)}"
+        return f"all {number(low + 0)}"
     text = f"{number(low, 3)} … {number(high, 3)}"
     return f"{text}, {bad:,} NaN" if bad else text
 

@@ -24,7 +24,7 @@ function paint() {
   world.setAttribute("transform", `translate(${view.x.toFixed(2)} ${view.y.toFixed(2)}) scale(${view.k.toFixed(4)})`);
 }
 function fit() {
-  const w = svg.clientWidth, h = svg.clientHeight, pad = 16;
+  const w = svg.clientWidth, h = svg.clientHeight - 20, pad = 16;
   const k = Math.min((w - pad) / size.w, (h - pad) / size.h);
   view.k = Math.min(1.25, Math.max(k, 0.02));
   view.x = (w - size.w * view.k) / 2;
