@@ -368,6 +368,11 @@ class Module:
                 stack.extend((indent[:80] + "  ", child, module) for child, module in reversed(below))
         return "\n".join(lines if not stack else [*lines, "…"])
 
+    def _repr_html_(self) -> str:
+        from nn.tree import tree
+
+        return tree(self)
+
     def summary(self, input_shape: tuple[int, ...], dtype: Any = None) -> Any:
         """A table of all layers with output shapes, parameters and floating-point operations.
 

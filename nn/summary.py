@@ -45,22 +45,33 @@ class Summary:
     flops: int
     input_shape: tuple[int, ...] = field(default=())
 
-    def __repr__(self) -> str:
-        table = [("layer", "output", "parameters", "FLOPs")]
+    def _table(self) -> list[tuple[str, ...]]:
+        table: list[tuple[str, ...]] = [("layer", "output", "parameters", "FLOPs")]
         for row in self.rows:
             name = f"{row.name}: {row.kind}" if row.name else row.kind
             table.append(("  " * min(row.depth, 20) + name, str(row.output), f"{row.parameters:,}", f"{row.flops:,}"))
-        a, b, c, d = (max(len(line[k]) for line in table) for k in range(4))
-        lines = [f"{w:<{a}}   {x:<{b}}   {y:>{c}}   {z:>{max(d, 8)}}" for w, x, y, z in table]
-        rule = "-" * len(lines[0])
+        return table
+
+    def _total(self) -> str:
         frozen = self.parameters - self.trainable
         size = self.bytes / 1024 if self.bytes < 1 << 20 else self.bytes / (1 << 20)
-        total = (
+        return (
             f"{self.parameters:,} parameters, {'all trainable' if not frozen else f'{frozen:,} of them frozen'}; "
             f"{size:.1f} {'KiB' if self.bytes < 1 << 20 else 'MiB'}; {self.flops:,} FLOPs for an input of "
             f"shape {self.input_shape}"
         )
-        return "\n".join([lines[0], rule, *lines[1:], rule, total])
+
+    def __repr__(self) -> str:
+        table = self._table()
+        a, b, c, d = (max(len(line[k]) for line in table) for k in range(4))
+        lines = [f"{w:<{a}}   {x:<{b}}   {y:>{c}}   {z:>{max(d, 8)}}" for w, x, y, z in table]
+        rule = "-" * len(lines[0])
+        return "\n".join([lines[0], rule, *lines[1:], rule, self._total()])
+
+    def _repr_html_(self) -> str:
+        from nn.tree import table
+
+        return table(self._table()[:400], self._total())
 
 
 PRODUCTS = ("@", "xWᵀ+b")

@@ -107,3 +107,37 @@ def test_no_values_are_read_while_a_step_is_recorded() -> None:
 
     step(np.ones(3))
     assert seen[0] is None
+
+
+# ---- networks ----------------------------------------------------------------------------------------------------------------
+
+
+def test_a_network_is_a_tree() -> None:
+    nn = pytest.importorskip("nn")
+    model = nn.Sequential(nn.Linear(4, 8), nn.Tanh(), nn.Sequential(nn.Linear(8, 3), nn.Dropout(0.5)))
+    next(model.parameters()).requires_grad = False
+    page = Reader(model._repr_html_())
+    for words in ("67 parameters · 32 of them frozen", "8×4 float32, frozen", "weight", "Dropout", "27 parameters"):
+        assert words in page.words, page.words
+    assert page.tags <= {"div", "details", "summary", "table", "tr", "td", "b", "span"}
+    summary = Reader(model.summary((1, 4))._repr_html_())
+    assert "FLOPs" in summary.words and "2: Sequential" in summary.words
+
+
+def test_a_tree_is_bounded_and_hostile_names_are_text() -> None:
+    nn = pytest.importorskip("nn")
+    deep: Any = nn.Linear(1, 1)
+    for _ in range(2000):
+        deep = nn.Sequential(deep)
+    wide = nn.Sequential(*[nn.Linear(1, 1) for _ in range(3000)])
+    for model in (deep, wide):
+        assert len(model._repr_html_()) < 300_000
+        Reader(model._repr_html_())
+    odd = nn.Module()
+    for name in ("<script>alert(1)</script>", "a\nb\0", '"quoted"', "x" * 10_000):
+        setattr(odd, name, nn.Linear(2, 2))
+    odd.itself, shared = odd, nn.Linear(2, 2)
+    odd.one, odd.two = shared, shared
+    page = Reader(odd._repr_html_())
+    assert "script" not in page.tags and "<script>alert(1)</script>" in page.words
+    assert page.words.count("contains itself") == 1
