@@ -153,3 +153,8 @@ def test_bad_settings(call: Callable[[Any], Any], shown: str) -> None:
         call(ag.Tensor(X))
     assert shown in str(caught.value)
     assert "test_nn_activations.py" in str(caught.value)
+
+
+def test_identity() -> None:
+    x = ag.Tensor(X)
+    np.testing.assert_array_equal(nn.Identity()(x).data, X)

@@ -274,3 +274,17 @@ def test_a_change_of_almost_nothing_changes_almost_nothing(transform: Any) -> No
     """The border too: what lies a hair outside of the image is not all filling."""
     x = np.random.default_rng(0).normal(5, 1, (3, 2, 8, 8)).astype(np.float32)
     np.testing.assert_allclose(transform(x, ag.Generator(0)), x, atol=1e-4)
+
+
+def test_turning_keeps_distances() -> None:
+    """A blot off the centre goes round it, at its distance, and the other way round as often."""
+    y, x = np.mgrid[-10:11, -10:11]
+    blot = np.exp(-((x - 5.0) ** 2 + (y + 2.0) ** 2) / 4)
+    turned = A.RandomRotation(120)(np.repeat(blot[None], 100, axis=0), ag.Generator(0))
+    total = turned.sum(axis=(1, 2))
+    at = np.stack([(turned * axis).sum(axis=(1, 2)) / total for axis in (x, y)], axis=1)
+    np.testing.assert_allclose(np.hypot(*at.T), np.hypot(5, 2), rtol=0.02)
+    angle = np.rad2deg(np.angle((at @ [1, 1j]) / (5 - 2j)))
+    assert angle.max() > 100
+    assert angle.min() < -100
+    assert abs(angle.mean()) < 20

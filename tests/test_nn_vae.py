@@ -71,7 +71,7 @@ def test_the_bound_is_its_parts() -> None:
 
 
 def test_it_learns_digits() -> None:
-    """The bound falls by a third, and what it makes are digits: a classifier of real ones is surer of them than of noise."""
+    """The bound falls by a third, and what it makes are digits: far nearer to real ones than pixels drawn one by one."""
     from sklearn.linear_model import LogisticRegression
 
     table = nn.datasets.load_dataset("digits")
@@ -87,11 +87,13 @@ def test_it_learns_digits() -> None:
     assert made.shape == (300, 64)
     assert 0 <= made.min() <= made.max() <= 1
     judge = LogisticRegression(max_iter=2000).fit(x, table.targets)
-    sure = judge.predict_proba(made).max(axis=1)
-    assert np.median(sure) > 0.6
-    assert len(set(judge.predict(made))) >= 9
-    noise = judge.predict_proba(RANDOM.permuted(x[:300], axis=1)).max(axis=1)
-    assert np.median(sure) > np.median(noise) + 0.1
+    assert len(set(judge.predict(made))) >= 9  # digits of nearly every kind
+
+    def nearest(a: Any) -> float:
+        return float(np.median([np.sqrt(((x - row) ** 2).sum(axis=1).min()) for row in a]))
+
+    independent = RANDOM.permuted(x[:300], axis=0)  # the right share of ink at each place, and no shape
+    assert nearest(made) < 0.75 * nearest(independent)
 
 
 def test_wrong_shapes() -> None:

@@ -171,7 +171,10 @@ def trunc_normal_(tensor: Tensor, mean: float = 0.0, std: float = 1.0, a: float 
 
 
 def lecun_normal_(tensor: Tensor, generator: Any = None) -> Tensor:
-    """Fill from N(0, σ²), σ = 1/√fan_in: keeps the variance of linear units; for tanh, and what `selu` needs.
+    """Fill from N(0, σ²), σ = 1/√fan_in: keeps the variance of linear units; what `selu` needs.
+
+    The notes name it for sigmoid and tanh, and for leaky ReLU. Tried (`python -m bench.claims`), deep networks of either lose
+    their signal by it, and `kaiming_normal_` does better.
 
     Sources: LeCun, Bottou, Orr, Müller 1998, "Efficient backprop"; course notes, *LeCun Initialization*.
 
@@ -244,7 +247,8 @@ def orthogonal_(tensor: Tensor, gain: float = 1.0, generator: Any = None) -> Ten
 def sparse_(tensor: Tensor, sparsity: float, std: float = 0.01, generator: Any = None) -> Tensor:
     """Fill a matrix (out, in) from N(0, std²), with a share `sparsity` of each column, drawn at random, 0 (rounded up).
 
-    Limit: what is 0 can still be learned, and few inputs to a unit can waste its capacity. Sources: Martens 2010, "Deep
+    Limit: what is 0 can still be learned, and few inputs to a unit can waste its capacity. The notes expect faster convergence;
+    tried (`python -m bench.claims`), there is none. Sources: Martens 2010, "Deep
     learning via Hessian-free optimization"; course notes, *Sparse Initialization*.
 
     >>> float((sparse_(ag.Tensor([[0.0] * 3] * 4), 0.5, 1.0).data == 0).mean())
