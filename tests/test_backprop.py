@@ -145,6 +145,17 @@ def test_gradients_that_were_there_are_added_to() -> None:
         assert all(np.array_equal(exact(trace.end().gradients[x.name]), exact(x.grad)) for x in leaves)
 
 
+def test_functions_that_run_compiled_are_one_step_and_stay_as_they_were() -> None:
+    nn = pytest.importorskip("nn")
+    rng = RNG(0)
+    x, target = leaf(rng.normal(size=(300, 200)), "x"), rng.normal(size=(300, 200))
+    y = nn.functional.mse_loss(nn.functional.gelu(x), target)
+    trace = backprop(y).end()
+    y.backward()
+    assert x.grad is not None and np.array_equal(trace.gradients["x"], x.grad.data)
+    assert trace.html()
+
+
 def test_hooks_and_kept_gradients() -> None:
     x = leaf([1.0, 2.0], "x")
     h = x * 3.0
@@ -194,6 +205,16 @@ def test_names() -> None:
     assert len(set(symbols(["operation"] * 4, ["v₁", "", "x", "x"]))) == 4
     assert printed("b * a ** (b * 1 - (b != 0))", {"a": "x", "b": "3"}) == "3·x^2"
     assert printed("np.where(a == b, HALF, a > b)", {"a": "p", "b": "q"}) == "where([p = q], HALF, [p > q])"
+
+
+def test_rules_that_are_no_factor_are_told_as_their_documentation_writes_them() -> None:
+    x, weight, bias = leaf(np.ones((2, 3)), "x"), leaf(np.ones((4, 3)), "weight"), leaf(np.ones(4), "bias")
+    steps = {s.at: s for s in backprop(ag.affine(x, weight, bias).mean(axis=0).sum()).record.backward if s.shares}
+    rules = [share.rule for step in steps.values() for share in step.shares]
+    assert rules == ["∂L/∂L · 1", "∂L/∂v₂ · 1/n", "∂L/∂v₁ · weight", "(∂L/∂v₁)ᵀ · x", "Σ ∂L/∂v₁"]
+    a, b = leaf(np.ones((2, 3)), "a"), leaf(np.ones((3, 2)), "b")
+    (step,) = [s for s in backprop(a @ b, np.ones((2, 2))).record.backward if s.shares]
+    assert [s.rule for s in step.shares] == ["∂L/∂L · bᵀ", "aᵀ · ∂L/∂L"]
 
 
 def test_refusals(tmp_path: Path) -> None:

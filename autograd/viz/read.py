@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from bisect import bisect_right
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from typing import Any
 
 import numpy
@@ -18,7 +19,7 @@ from autograd.viz.inside import paths, turns
 from autograd.viz.model import Box, Edge
 from autograd.viz.text import sign
 
-__all__ = ["Spans", "TapeGraph", "group_box", "infix", "titled"]
+__all__ = ["Spans", "TapeGraph", "group_box", "infix", "titled", "untouched"]
 
 UNKNOWN = "c"  # stands for a constant operand that backward has freed
 
@@ -75,7 +76,8 @@ class TapeGraph:
     def _gradients(self, nodes: list[Node], whole: bool) -> dict[Node, Any]:
         if self.roots and whole:
             try:
-                return tape.node_gradients(self.roots)
+                with untouched(nodes):
+                    return tape.node_gradients(self.roots)
             except GraphError:  # a saved value was written since
                 pass
         return {node: grad.data for node in nodes if (grad := _kept(node)) is not None}
@@ -169,6 +171,17 @@ class TapeGraph:
         wheres = [n.where for n in (nodes[0], nodes[-1]) if n.where] if nodes else []
         names = [n.name for n in nodes if n.name]
         return group_box(len(members), ops, names, wheres, story, self.spans.title(inside) if inside else "")
+
+
+@contextmanager
+def untouched(nodes: Sequence[Node]) -> Iterator[None]:
+    """What a walk takes out of nodes, such as gradients that were computed ahead, is put back for the real backward."""
+    held = [(node.consts, dict(node.consts)) for node in nodes if node.consts]
+    try:
+        yield
+    finally:
+        for consts, before in held:
+            consts.update(before)
 
 
 class Spans:

@@ -18,7 +18,7 @@ from autograd.tensor import Tensor
 from autograd.value import Value, _pull
 from autograd.viz import text
 from autograd.viz.model import Box
-from autograd.viz.read import TapeGraph, detail, is_inline
+from autograd.viz.read import TapeGraph, detail, is_inline, untouched
 from autograd.viz.scalars import ValueGraph, _is_literal
 from autograd.viz.symbols import applied, names_of, rule_text, symbols
 
@@ -93,7 +93,8 @@ def _of_tensor(root: Tensor, seed: Any) -> Record:
     found = _record(graph)
     place = {id(thing): i for i, thing in enumerate(graph.things)}
     _forward(found, root, place)
-    _backward(found, root, nodes, start, place)
+    with untouched(nodes):
+        _backward(found, root, nodes, start, place)
     return found
 
 

@@ -134,11 +134,25 @@ def rule_text(op: Op, slot: int, names: Mapping[str, str], upstream: str) -> str
     if op.kind == "elementwise":
         return printed(source, names)
     array = op.arrays[slot] if not op.variadic else "x"
-    stated = re.search(rf"\bd{array} = ([^,;()]+)", op.doc)
     words = {**names, "g": upstream}
-    if stated:
-        return re.sub(r"[A-Za-z_]+", lambda m: words.get(m[0], m[0]), stated[1].strip().rstrip("."))
+    short = {letter: v for k, v in names.items() if len(k) > 1 for letter in (k[0].upper(), k[0])}
+    for letter in dict.fromkeys((array, array[0].upper(), array[0])):  # a documentation writes W for weight
+        stated = re.search(rf"(dy/)?\bd{letter} = ([^,;()]+)", op.doc)
+        if stated:
+            return _stated(stated[2].strip().rstrip("."), {**short, **words}, upstream if stated[1] else "")
     return printed(source, words) if source else op.name
+
+
+def _stated(formula: str, names: Mapping[str, str], upstream: str) -> str:
+    """A formula of the documentation with this graph's names: ``gᵀ x`` is (∂L/∂y)ᵀ · x; a derivative is multiplied."""
+
+    def named(found: re.Match[str]) -> str:
+        word = names.get(found[1], found[1])
+        return f"({word})ᵀ" if found[2] and not word.isalnum() else word + found[2]
+
+    words = re.sub(r"([A-Za-z_]+)(ᵀ?)", named, formula)
+    words = re.sub(r"(?<=[\w)])(?<![ΣΠ]) (?=[\w(∂])", " · ", words)
+    return f"{upstream} · {words}" if upstream else words
 
 
 def applied(op: Op, operands: Sequence[str], detail: str) -> str:
