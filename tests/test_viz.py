@@ -774,11 +774,12 @@ TEXT_OUT = """[...document.querySelectorAll('#world .box')].filter((b) => {
 
 
 @browser_only
-def test_boxes_open_and_close_and_nothing_overlaps(browser: Browser, tmp_path: Path) -> None:
+@pytest.mark.parametrize("direction", ["LR", "TB"])
+def test_boxes_open_and_close_and_nothing_overlaps(browser: Browser, tmp_path: Path, direction: str) -> None:
     h = ag.Tensor(np.ones((2, 3)), name="x")
     for k in range(120):
         h = (h @ leaf(np.eye(3), f"W{k}") + leaf(np.zeros(3), f"b{k}")).tanh()
-    browser.open(draw(h.sum(), max_nodes=40).save(tmp_path / "graph.html"))
+    browser.open(draw(h.sum(), max_nodes=40, direction=direction).save(tmp_path / "graph.html"))
     browser("fit(); 0")
     closed = browser("document.querySelectorAll('.opens').length")
     assert closed > 0 and browser(OVERLAPS) == []
