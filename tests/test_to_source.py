@@ -126,6 +126,26 @@ def test_models_of_nn() -> None:
             check(loss, leaves)
 
 
+def test_convolution_recurrence_and_attention() -> None:
+    nn = pytest.importorskip("nn")
+    rng = np.random.default_rng(0)
+    models = [
+        (nn.Sequential(nn.Conv2d(1, 3, 3, padding=1), nn.ReLU(), nn.MaxPool2d(2), nn.Flatten(), nn.Linear(48, 3)), (2, 1, 8, 8)),
+        (nn.LSTM(3, 4, num_layers=2), (5, 2, 3)),
+        (nn.GRU(3, 4), (5, 2, 3)),
+        (nn.TransformerEncoderLayer(8, 2, 16, dropout=0.0, batch_first=True), (2, 5, 8)),
+        (nn.Sequential(nn.Linear(3, 4), nn.BatchNorm1d(4)), (6, 3)),
+    ]
+    for model, shape in models:
+        model.double()
+        out = model(rng.normal(size=shape))
+        out = out[0] if isinstance(out, tuple) else out
+        leaves = list(model.parameters())
+        for k, p in enumerate(leaves):
+            p.name = f"p{k}"
+        check((out * rng.normal(size=out.shape)).sum(), leaves, rtol=1e-11)
+
+
 def test_what_was_compiled_in_one_piece_is_written_out() -> None:
     nn = pytest.importorskip("nn")
     x = leaf(np.random.default_rng(0).normal(size=(200, 200)), "x")
