@@ -130,7 +130,7 @@ def test_convolution_recurrence_and_attention() -> None:
     nn = pytest.importorskip("nn")
     rng = np.random.default_rng(0)
     models = [
-        (nn.Sequential(nn.Conv2d(1, 3, 3, padding=1), nn.ReLU(), nn.MaxPool2d(2), nn.Flatten(), nn.Linear(48, 3)), (2, 1, 8, 8)),
+        (nn.Sequential(nn.Conv2d(1, 3, 3, padding=1), nn.ELU(), nn.MaxPool2d(2), nn.Flatten(), nn.Linear(48, 3)), (2, 1, 8, 8)),
         (nn.LSTM(3, 4, num_layers=2), (5, 2, 3)),
         (nn.GRU(3, 4), (5, 2, 3)),
         (nn.TransformerEncoderLayer(8, 2, 16, dropout=0.0, batch_first=True), (2, 5, 8)),

@@ -830,6 +830,29 @@ def test_text_is_neither_cut_nor_run_over(browser: Browser, tmp_path: Path, part
         assert browser.complaints() == []
 
 
+@browser_only
+def test_networks_are_legible(browser: Browser, tmp_path: Path) -> None:
+    nn = pytest.importorskip("nn")
+    deep = nn.Sequential(*[nn.Sequential(nn.Linear(4, 4), nn.Tanh(), nn.LayerNorm(4)) for _ in range(40)])
+    cases = {
+        "mlp": (model(), (2, 4)),
+        "cnn": (nn.Sequential(nn.Conv2d(1, 3, 3), nn.ReLU(), nn.MaxPool2d(2), nn.Flatten(), nn.Linear(27, 3)), (2, 1, 8, 8)),
+        "lstm": (nn.LSTM(3, 5), (6, 2, 3)),
+        "transformer": (nn.TransformerEncoderLayer(8, 2, 16, batch_first=True), (2, 5, 8)),
+        "modules": (deep, (2, 4)),
+    }
+    for name, (net, shape) in cases.items():
+        drawing = draw(net, np.ones(shape, np.float32))
+        assert len(drawing.picture.boxes) <= 150
+        browser.open(drawing.save(tmp_path / f"{name}.html"))
+        browser("fit(); 0")
+        assert browser(OVERLAPS) == [], name
+        assert browser(TEXT_OUT) == [], name
+        assert browser.complaints() == []
+    titles = browser("[...document.querySelectorAll('.opens .r-name')].map((t) => t.textContent)")
+    assert titles[0] == "0 (Sequential)" and len(titles) == 40
+
+
 def draw_hostile() -> Any:
     total: Any = Value(0.0)
     for name in HOSTILE:
