@@ -6,7 +6,6 @@ import ast
 import builtins
 import inspect
 import math
-import textwrap
 from collections.abc import Callable, Sequence
 from copy import deepcopy
 from types import FunctionType, ModuleType
@@ -17,6 +16,18 @@ import numpy
 from autograd import instructions
 from autograd.rule import Op, kept
 from autograd.viz import alone
+from autograd.viz.reading import (
+    Facts,
+    Parts,
+    body_of,
+    decided,
+    definition,
+    evaluated,
+    is_array,
+    parsed,
+    rule_body,
+    settled,
+)
 
 __all__ = ["Library", "literal", "number"]
 
@@ -26,8 +37,6 @@ LONG = 24
 _INFIX: dict[str, type[ast.operator]] = {
     "+": ast.Add, "-": ast.Sub, "×": ast.Mult, "/": ast.Div, "^": ast.Pow, "@": ast.MatMult, "%": ast.Mod, "//": ast.FloorDiv,
 }  # fmt: skip
-Parts = dict[str, ast.expr]
-Facts = dict[str, Any]
 
 
 def number(x: Any) -> str:
@@ -82,7 +91,7 @@ class Library:
 
     def forward(self, op: Op, operands: Sequence[str], settings: dict[str, Any], arrays: Sequence[Any] | None = None) -> str:
         """An op applied to variables; `arrays` are their recorded values, of which shapes and dtypes are used."""
-        parts = [_parsed(o) for o in operands]
+        parts = [parsed(o) for o in operands]
         if op.operator == "−":
             return ast.unparse(ast.UnaryOp(ast.USub(), parts[0]))
         infix = _INFIX.get(op.operator or "")
@@ -103,32 +112,32 @@ class Library:
                  value: Any, gradient: Any) -> str:  # fmt: skip
         """What an operand is passed of the gradient of y."""
         rule = op.vjp_rule(slot)
-        g = _parsed(f"g_{y}")
+        g = parsed(f"g_{y}")
         if rule.function is None:
             zero = ast.BinOp(g, ast.Mult(), ast.Constant(0))
             return ast.unparse({"g": g, "-g": ast.UnaryOp(ast.USub(), g), "g * 0": zero}[rule.template])
         variables = self._settings(settings)
         names = op.arrays if not op.variadic else tuple(f"x{k}" for k in range(len(operands)))
-        variables |= {name: _parsed(o) for name, o in zip(names, operands, strict=True)}
+        variables |= {name: parsed(o) for name, o in zip(names, operands, strict=True)}
         facts = {**settings, **dict(zip(names, arrays, strict=True)), "y": value, "g": gradient, "i": slot, "xs": tuple(arrays)}
         facts["y_shape"] = numpy.shape(value)
-        variables |= {"y": _parsed(y), "g": g, "i": ast.Constant(slot)}
-        variables |= {"y_shape": _parsed(f"{y}.shape"), "xs": ast.Tuple([_parsed(o) for o in operands], ast.Load())}
-        variables["shape"] = _parsed(f"{operands[slot]}.shape")  # of the operand, also where a setting has that name
+        variables |= {"y": parsed(y), "g": g, "i": ast.Constant(slot)}
+        variables |= {"y_shape": parsed(f"{y}.shape"), "xs": ast.Tuple([parsed(o) for o in operands], ast.Load())}
+        variables["shape"] = parsed(f"{operands[slot]}.shape")  # of the operand, also where a setting has that name
         facts["shape"] = numpy.shape(arrays[slot])
-        body = self._inlined(rule.function, _lambda_body(op, slot), variables, facts)
+        body = self._inlined(rule.function, rule_body(op, slot), variables, facts)
         if op.kind == "elementwise":
             if op.strong:
                 return self._applied(alone.masked, {"g": g, "d": body}, whole=True)
             return ast.unparse(ast.BinOp(g, ast.Mult(), body))
         if op.kind == "reduction":
             how = {k: settings[k] for k in ("axis", "keepdims")}
-            spread = self._inlined(kept, _body(kept), {"y": g, **{k: variables[k] for k in how}}, {"y": gradient, **how})  # type: ignore[arg-type]
-            return ast.unparse(ast.BinOp(_settled(spread), ast.Mult(), body))
+            spread = self._inlined(kept, body_of(kept), {"y": g, **{k: variables[k] for k in how}}, {"y": gradient, **how})  # type: ignore[arg-type]
+            return ast.unparse(ast.BinOp(settled(spread), ast.Mult(), body))
         return ast.unparse(body)
 
     def _settings(self, settings: dict[str, Any]) -> Parts:
-        return {name: _parsed(self._literal(value)) for name, value in settings.items()}
+        return {name: parsed(self._literal(value)) for name, value in settings.items()}
 
     def _literal(self, value: Any) -> str:
         if isinstance(value, numpy.ndarray) and value.size > LONG:
@@ -154,7 +163,7 @@ class Library:
 
     def _applied(self, function: Any, variables: Parts, facts: Facts | None = None, whole: bool = False) -> str:
         """A call of a function: its own body where that is one expression, else of the helper that it becomes."""
-        body = None if whole else _body(function, facts)
+        body = None if whole else body_of(function, facts)
         if body is not None:
             return ast.unparse(self._inlined(function, body, variables, facts))
         name = self._helper(function)
@@ -174,7 +183,7 @@ class Library:
 
     def _inlined(self, function: Any, body: ast.expr, variables: Parts, facts: Facts | None = None) -> ast.expr:
         """A body with its variables replaced, its helpers taken along, and calls of one-line helpers written out."""
-        return _settled(_Writer(self, function, variables, facts).visit(deepcopy(body)))
+        return settled(_Writer(self, function, variables, facts).visit(deepcopy(body)))
 
     def resolve(self, name: str, home: FunctionType) -> str:
         """A global name of a rule: the helper or constant that it is, taken along."""
@@ -205,7 +214,7 @@ class Library:
         name = function.__name__
         if name not in self.helpers:
             self.helpers[name] = ""  # a place, so that what it calls itself is found
-            tree = _definition(function)
+            tree = definition(function)
             tree = _Writer(self, function, {}).visit(tree)
             text = ast.unparse(ast.fix_missing_locations(tree))
             del self.helpers[name]
@@ -277,14 +286,14 @@ class _Writer(ast.NodeTransformer):
         if function is None:
             return self.generic_visit(node)
         facts = self._facts_of(node, function)
-        if facts is not None and not any(map(_is_array, facts.values())):  # of shapes and settings alone: a constant
+        if facts is not None and not any(map(is_array, facts.values())):  # of shapes and settings alone: a constant
             try:
-                return _parsed(literal(function(**facts)))
+                return parsed(literal(function(**facts)))
             except (TypeError, SyntaxError):
                 pass
         node.args = [self.visit(a) for a in node.args]
         node.keywords = [self.visit(k) for k in node.keywords]
-        body = _body(function, facts)
+        body = body_of(function, facts)
         if body is not None and not any(isinstance(a, ast.Starred) for a in node.args) and all(k.arg for k in node.keywords):
             bound = inspect.signature(function).bind(*node.args, **{str(k.arg): k.value for k in node.keywords})
             variables = dict(bound.arguments)
@@ -302,8 +311,8 @@ class _Writer(ast.NodeTransformer):
         if self.facts is None:
             return None
         try:
-            args = [_evaluated(a, self.home, self.facts) for a in node.args]
-            named = {str(k.arg): _evaluated(k.value, self.home, self.facts) for k in node.keywords}
+            args = [evaluated(a, self.home, self.facts) for a in node.args]
+            named = {str(k.arg): evaluated(k.value, self.home, self.facts) for k in node.keywords}
             bound = inspect.signature(function).bind(*args, **named)
         except Exception:  # a starred argument, or a name that is local
             return None
@@ -311,161 +320,11 @@ class _Writer(ast.NodeTransformer):
         return dict(bound.arguments)
 
     def visit_IfExp(self, node: ast.IfExp) -> ast.AST:
-        settled = _decided(node.test, self.home, self.facts)
-        return self.generic_visit(node) if settled is None else self.visit(node.body if settled else node.orelse)
+        answer = decided(node.test, self.home, self.facts)
+        return self.generic_visit(node) if answer is None else self.visit(node.body if answer else node.orelse)
 
     def visit_Attribute(self, node: ast.Attribute) -> ast.AST:
         if isinstance(node.value, ast.Name) and node.value.id == "np":
             function = self.library.instruction(node.attr)
             return ast.Name(self.library.helper(function), ast.Load()) if function is not None else node
         return self.generic_visit(node)
-
-
-# ---- reading Python ------------------------------------------------------------------------------------------------------
-
-
-def _parsed(words: str) -> ast.expr:
-    return ast.parse(words, mode="eval").body
-
-
-def _definition(function: FunctionType) -> ast.FunctionDef:
-    """A function's definition without annotations, decorators and refusals, and over ``np``."""
-    (tree,) = ast.parse(textwrap.dedent(inspect.getsource(function))).body
-    assert isinstance(tree, ast.FunctionDef)
-    tree.decorator_list, tree.returns = [], None
-    for a in ast.walk(tree):
-        if isinstance(a, ast.arg):
-            a.annotation = None
-        elif isinstance(a, ast.Name) and a.id == "numpy":
-            a.id = "np"
-    tree.body = [s for s in tree.body if not (isinstance(s, ast.If) and all(isinstance(b, ast.Raise) for b in s.body))]
-    return tree
-
-
-def _body(function: FunctionType, facts: Facts | None = None) -> ast.expr | None:
-    """The one expression that a function returns, if that is all it does once its conditions on shapes are decided."""
-    statements = _definition(function).body
-    known: Parts = {}
-    while statements:
-        first, *statements = statements
-        match first:
-            case ast.Expr(ast.Constant()):
-                continue
-            case ast.If(test, body, orelse):
-                answer = _decided(test, function, facts) if not known else None
-                if answer is None:
-                    return None
-                statements = [*(body if answer else orelse), *statements]
-            case ast.Assign([ast.Name(name)], value) if name in (facts or {}) and not known:
-                known[name] = value  # an argument given a new form: put in where it is used
-            case ast.Return(value) if value is not None:
-                uses = [n.id for n in ast.walk(value) if isinstance(n, ast.Name)]
-                if any(uses.count(name) > 1 for name in known):
-                    return None
-                return _Replacer(known).visit(value) if known else value
-            case _:
-                return None
-    return None
-
-
-class _Replacer(ast.NodeTransformer):
-    def __init__(self, parts: Parts):
-        self.parts = parts
-
-    def visit_Name(self, node: ast.Name) -> ast.AST:
-        return self.parts.get(node.id, node)
-
-
-class _Shape:
-    """All that a decision may depend on: not the numbers."""
-
-    def __init__(self, array: Any):
-        self.shape, self.ndim, self.dtype, self.size = array.shape, array.ndim, array.dtype, array.size
-
-    def __bool__(self) -> bool:
-        raise TypeError("its numbers are not to be looked at")
-
-    __len__ = None
-
-
-def _is_array(x: Any) -> bool:
-    if isinstance(x, tuple | list):
-        return any(map(_is_array, x))
-    return isinstance(x, numpy.ndarray | numpy.generic)
-
-
-def _evaluated(expression: ast.expr, home: FunctionType, facts: Facts) -> Any:
-    code = compile(ast.fix_missing_locations(ast.Expression(deepcopy(expression))), "<shape>", "eval")
-    with numpy.errstate(all="ignore"):
-        return eval(code, dict(home.__globals__), dict(facts))
-
-
-def _decided(test: ast.expr, home: FunctionType, facts: Facts | None) -> bool | None:
-    """The answer to a condition that depends on shapes, dtypes and settings only; else None."""
-    if facts is None:
-        return None
-    try:
-        shapes = {k: _Shape(v) if isinstance(v, numpy.ndarray | numpy.generic) else v for k, v in facts.items()}
-        return bool(_evaluated(test, home, shapes))
-    except Exception:
-        return None
-
-
-def _lambda_body(op: Op, slot: int) -> ast.expr:
-    """The body of a derivative rule as it stands in the declaration."""
-    function: Any = op.vjp_rule(slot).function
-    if function.__name__ != "<lambda>":
-        names = ", ".join(inspect.signature(function).parameters)
-        return _parsed(f"{function.__name__}({names})")
-    source = op.partials[0 if op.variadic else slot]
-    if not source:
-        raise KeyError(f"no source of the derivative of {op.name}")
-    return _parsed(source)
-
-
-class _Settler(ast.NodeTransformer):
-    """Conditions whose answer is written in them: ``None is None``, and ``transpose(x, None)``."""
-
-    def visit_Compare(self, node: ast.Compare) -> ast.AST:
-        self.generic_visit(node)
-        if len(node.ops) == 1 and isinstance(node.ops[0], ast.Is | ast.IsNot) and _is_none(node.comparators[0]):
-            if isinstance(node.left, ast.Constant | ast.Tuple | ast.UnaryOp):
-                return ast.Constant(_is_none(node.left) == isinstance(node.ops[0], ast.Is))
-        return node
-
-    def visit_BoolOp(self, node: ast.BoolOp) -> ast.AST:
-        self.generic_visit(node)
-        decisive = isinstance(node.op, ast.Or)
-        values: list[ast.expr] = []
-        for value in node.values:
-            if isinstance(value, ast.Constant) and isinstance(value.value, bool):
-                if value.value is decisive:
-                    return ast.Constant(decisive) if not values else node
-                continue
-            values.append(value)
-        return node if len(values) > 1 else values[0] if values else ast.Constant(not decisive)
-
-    def visit_IfExp(self, node: ast.IfExp) -> ast.AST:
-        self.generic_visit(node)
-        if isinstance(node.test, ast.Constant):
-            return node.body if node.test.value else node.orelse
-        return node
-
-    def visit_Call(self, node: ast.Call) -> ast.AST:
-        self.generic_visit(node)
-        if isinstance(node.func, ast.Attribute):  # NumPy's defaults are left out
-            node.keywords = [
-                k for k in node.keywords
-                if not (k.arg == "axis" and _is_none(k.value))
-                and not (k.arg == "keepdims" and isinstance(k.value, ast.Constant) and k.value.value is False)
-            ]  # fmt: skip
-        return node
-
-
-def _is_none(node: ast.AST) -> bool:
-    return isinstance(node, ast.Constant) and node.value is None
-
-
-def _settled(node: ast.expr) -> ast.expr:
-    settled: ast.expr = _Settler().visit(node)
-    return settled
