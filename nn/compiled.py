@@ -150,7 +150,7 @@ def _ours(part: Any) -> bool:
 
 def needs_closure(optimizer: Any) -> bool:
     """Whether the optimizer's step must be given a function that computes the loss anew, as that of L-BFGS."""
-    return _closure_of(getattr(type(optimizer), "step", None))
+    return bool(getattr(optimizer, "needs_closure", False)) or _closure_of(getattr(type(optimizer), "step", None))
 
 
 @functools.cache

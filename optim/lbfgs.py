@@ -12,12 +12,22 @@ import numpy as np
 import autograd as ag
 from autograd.errors import ArgumentError, user_line
 from optim.optimizer import Optimizer
-from optim.settings import SETTINGS, Setting
+from optim.settings import SETTINGS, Among, Setting
 
 __all__ = ["LBFGS"]
 
 Vector = np.ndarray[Any, Any]
-WHOLE = Setting("flag", lambda x: isinstance(x, int) and not isinstance(x, bool) and x >= 1, "a whole number ≥ 1")
+
+
+def _whole(x: Any) -> bool:
+    return isinstance(x, int) and not isinstance(x, bool) and x >= 1
+
+
+def _whole_or_none(x: Any) -> bool:
+    return x is None or _whole(x)
+
+
+WHOLE = Setting("flag", _whole, "a whole number ≥ 1")
 
 
 MEMORY: WeakKeyDictionary[LBFGS, dict[str, Any]] = WeakKeyDictionary()
@@ -70,10 +80,14 @@ class LBFGS(Optimizer):
 
     table: ClassVar[Mapping[str, Setting]] = {
         **SETTINGS, "max_iter": WHOLE, "history_size": WHOLE,
-        "max_eval": Setting("flag", lambda x: x is None or WHOLE.valid(x), "a whole number ≥ 1, or None"),
-        "line_search_fn": Setting("flag", lambda x: x is None or x == "strong_wolfe", "None or 'strong_wolfe'"),
+        "max_eval": Setting("flag", _whole_or_none, "a whole number ≥ 1, or None"),
+        "line_search_fn": Setting("flag", Among((None, "strong_wolfe")), "None or 'strong_wolfe'"),
         "tolerance_grad": SETTINGS["weight_decay"], "tolerance_change": SETTINGS["weight_decay"],
     }  # fmt: skip
+
+    @property
+    def needs_closure(self) -> bool:
+        return True
 
     def __init__(self, params: Iterable[Any], lr: float = 1.0, max_iter: int = 20, max_eval: int | None = None,
                  tolerance_grad: float = 1e-7, tolerance_change: float = 1e-9, history_size: int = 100,
@@ -197,6 +211,13 @@ class LBFGS(Optimizer):
             return Point(t, f if np.isfinite(f) else np.inf, g, float(g @ direction))
 
         return at
+
+    def __getstate__(self) -> dict[str, Any]:
+        return {**self.__dict__, "_memory": self._memory}
+
+    def __setstate__(self, state: dict[str, Any]) -> None:
+        self._memory = state.pop("_memory")
+        self.__dict__.update(state)
 
     # ---- saving -----------------------------------------------------------------------------------------------------
 

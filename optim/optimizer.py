@@ -100,6 +100,11 @@ class Optimizer:
         """The first value of a slot: an array like the parameter, or a Python number."""
         return np.zeros_like(p.data)
 
+    @property
+    def needs_closure(self) -> bool:
+        """Whether ``step`` must be given a function that computes the loss anew."""
+        return False
+
     # ---- groups -------------------------------------------------------------------------------------------
 
     def _error(self, kind: type[AutogradError], text: str) -> AutogradError:

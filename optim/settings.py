@@ -5,6 +5,7 @@ from __future__ import annotations
 import difflib
 import math
 from collections.abc import Callable, Iterator, Mapping, MutableMapping
+from dataclasses import dataclass
 from numbers import Real
 from typing import Any, NamedTuple
 
@@ -30,29 +31,63 @@ class Setting(NamedTuple):
     wanted: str
 
 
-def _number(valid: Callable[[float], bool], wanted: str) -> Setting:
-    return Setting("number", lambda x: _is_number(x) and valid(float(x)), wanted)
+@dataclass(frozen=True)
+class Within:
+    """Whether something is a finite number between two bounds; a bound is left out where its `open` is set."""
+
+    low: float
+    high: float = math.inf
+    open_low: bool = False
+    open_high: bool = True
+
+    def __call__(self, x: Any) -> bool:
+        if not _is_number(x) or not math.isfinite(x):
+            return False
+        above = self.low < x if self.open_low else self.low <= x
+        return bool(above and (x < self.high if self.open_high else x <= self.high))
+
+
+@dataclass(frozen=True)
+class Pair:
+    """Whether something is two numbers, the first by one test, the second by another; in order, if asked for."""
+
+    first: Within
+    second: Within
+    ordered: bool = False
+
+    def __call__(self, x: Any) -> bool:
+        if not isinstance(x, tuple | list) or len(x) != 2 or not (self.first(x[0]) and self.second(x[1])):
+            return False
+        return not self.ordered or x[0] <= x[1]
+
+
+@dataclass(frozen=True)
+class Among:
+    """Whether something is one of some values."""
+
+    values: tuple[object, ...]
+
+    def __call__(self, x: Any) -> bool:
+        return any(x is v or (isinstance(x, str) and x == v) for v in self.values)
 
 
 def _is_number(x: object) -> bool:
     return isinstance(x, Real) and not isinstance(x, bool)
 
 
-def _are_numbers(x: object) -> bool:
-    return isinstance(x, tuple | list) and len(x) == 2 and all(map(_is_number, x))
-
-
 def _choice(*values: object) -> Setting:
-    return Setting("flag", lambda x: any(x is v or (isinstance(x, str) and x == v) for v in values),
-                   " or ".join(map(repr, values)))  # fmt: skip
+    return Setting("flag", Among(values), " or ".join(map(repr, values)))
 
 
-ANY = _number(math.isfinite, "a finite number")
-NOT_NEGATIVE = _number(lambda x: 0 <= x < math.inf, "a finite number ≥ 0")
-POSITIVE = _number(lambda x: 0 < x < math.inf, "a finite number > 0")
-DECAY = _number(lambda x: 0 <= x < 1, "in [0, 1)")
-PAIR = Setting("pair", lambda x: isinstance(x, tuple | list) and len(x) == 2 and all(map(DECAY.valid, x)),
-               "two numbers in [0, 1)")  # fmt: skip
+def _anything(x: Any) -> bool:
+    return True
+
+
+ANY = Setting("number", Within(-math.inf, open_low=True), "a finite number")
+NOT_NEGATIVE = Setting("number", Within(0.0), "a finite number ≥ 0")
+POSITIVE = Setting("number", Within(0.0, open_low=True), "a finite number > 0")
+DECAY = Setting("number", Within(0.0, 1.0), "in [0, 1)")
+PAIR = Setting("pair", Pair(Within(0.0, 1.0), Within(0.0, 1.0)), "two numbers in [0, 1)")
 FLAG = _choice(True, False)
 
 #: The hyper-parameters by name. An optimizer of one's own that has others sets its class attribute ``table``.
@@ -68,8 +103,8 @@ SETTINGS: dict[str, Setting] = {
     "alpha": DECAY,
     "rho": DECAY,
     "betas": PAIR,
-    "etas": Setting("pair", lambda x: _are_numbers(x) and 0 < x[0] < 1 < x[1] < math.inf, "two numbers, (in (0, 1), above 1)"),
-    "step_sizes": Setting("pair", lambda x: _are_numbers(x) and 0 < x[0] <= x[1] < math.inf, "two numbers > 0, in order"),
+    "etas": Setting("pair", Pair(Within(0.0, 1.0, True), Within(1.0, open_low=True)), "two numbers, (in (0, 1), above 1)"),
+    "step_sizes": Setting("pair", Pair(Within(0.0, open_low=True), Within(0.0), True), "two numbers > 0, in order"),
     "form": _choice("pytorch", "average", "lookahead"),
     **dict.fromkeys(("amsgrad", "centered", "decoupled_weight_decay", "eps_inside", "maximize", "nesterov"), FLAG),
 }
@@ -107,7 +142,7 @@ def setting_for(name: str, default: object, table: Mapping[str, Setting]) -> Set
         return FLAG
     if _is_number(default):
         return ANY
-    return Setting("flag", lambda x: True, "anything")
+    return Setting("flag", _anything, "anything")
 
 
 def checked(owner: str, name: str, value: object, setting: Setting) -> Any:

@@ -88,6 +88,10 @@ class SGD(Optimizer):
             "nesterov": nesterov, "form": form, "maximize": maximize,
         })  # fmt: skip
 
+    @property
+    def needs_closure(self) -> bool:
+        return any(group.flags["form"] == "lookahead" for group in self.param_groups)
+
     def uses(self, slot: str, settings: Mapping[str, Any]) -> bool:
         return bool(settings["momentum"] > 0)
 

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import copy
 import math
+import pickle
 from collections.abc import Callable
 from typing import Any
 
@@ -389,3 +391,34 @@ def test_groups_by_name() -> None:
     groups = optim.layerwise_lr(model, 1.0, decay=0.5)
     assert [(len(g["params"]), g["lr"]) for g in groups] == [(2, 0.5), (2, 1.0)]
     assert len(optim.layerwise_lr(nn.Sequential(model, nn.Linear(1, 1)), 1.0, parts=1)) == 2
+
+
+# ---- as objects ------------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("name", ["SGD", "Adam", "RAdam", "Rprop", "Lion", "NAdam", "Adadelta", "LBFGS"])
+@pytest.mark.parametrize("copier", [copy.deepcopy, lambda x: pickle.loads(pickle.dumps(x))])
+def test_copies_go_on_alike(name: str, copier: Callable[[Any], Any]) -> None:
+    def go(w: Any, optimizer: Any) -> Any:
+        for _ in range(2):
+            optimizer.step(closing(optimizer, lambda: rosenbrock(w)))
+        return w.data
+
+    w = leaf(-1.5, 2.0)
+    optimizer = getattr(optim, name)([w], lr=0.01)
+    go(w, optimizer)
+    other_w, other = copier((w, optimizer))
+    assert other.param_groups[0]["params"][0] is other_w
+    np.testing.assert_array_equal(go(other_w, other), go(w, optimizer))
+
+
+@pytest.mark.parametrize("make", [
+    lambda p: optim.LBFGS(p, line_search_fn="strong_wolfe"), lambda p: optim.SGD(p, 0.05, 0.9, form="lookahead"),
+])  # fmt: skip
+def test_the_training_loop_gives_a_closure_where_one_is_needed(make: Callable[[Any], Any]) -> None:
+    x = np.linspace(-1, 1, 20, dtype=np.float32)[:, None]
+    model = nn.Linear(1, 1)
+    trainer = nn.Trainer(model, nn.MSELoss(), make(list(model.parameters())))
+    assert "evaluates the loss" in trainer.how
+    trainer.fit(nn.DataLoader((x, 3 * x + 1), batch_size=20), epochs=60, progress=False)
+    assert model.weight.item() == pytest.approx(3, abs=0.05)
