@@ -48,8 +48,9 @@ def rows() -> list[Row]:
         if cells == ["in the notes", "here", "proved by"]:
             inside = True
         elif inside and len(cells) == 3 and not set(line) <= set("|-: "):
-            tests = re.findall(r"`([^`]+)`", cells[2])
-            found.append(Row(section, re.sub(r"^(\d+)\. .*", r"\1", cells[0]), re.findall(r"`([^`]+)`", cells[1]), tests[0] if len(tests) == 1 else cells[2]))
+            item, tests = re.sub(r"^(\d+)\. .*", r"\1", cells[0]), re.findall(r"`([^`]+)`", cells[2])
+            test = tests[0] if len(tests) == 1 else cells[2]
+            found.append(Row(section, item, re.findall(r"`([^`]+)`", cells[1]), test))
         elif not line.startswith("|"):
             inside = False
     return found

@@ -198,7 +198,7 @@ def test_report_as_text_html_and_picture() -> None:
     assert "<li><b>learning rate too high</b>" in report._repr_html_()
     figure = report.plot()
     assert [axes.get_title() for axes in figure.axes][-1] == "loss of the trial steps"
-    x, y = data(0)
+    x, _ = data(0)
     names = [f"<b>{k}</b>" for k in range(x.shape[1] + 1)]
     (model, pair), _ = leaking(0)
     assert "<b>13" not in diagnose(model, pair, feature_names=names)._repr_html_()

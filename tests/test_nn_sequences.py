@@ -21,14 +21,16 @@ X = RANDOM.normal(size=(T, N, I))
 A = RANDOM.normal(size=(2, 5, 6))  # (N, L, E)
 F64 = {"dtype": np.float64}
 ROWS: dict[str, tuple[Callable[[], Any], tuple[Any, ...]]] = {
-    "RNN": (lambda: nn.RNN(I, H, **F64), (X,)), "RNN relu": (lambda: nn.RNN(I, H, nonlinearity="relu", bias=False, **F64), (X,)),
+    "RNN": (lambda: nn.RNN(I, H, **F64), (X,)),
+    "RNN relu": (lambda: nn.RNN(I, H, nonlinearity="relu", bias=False, **F64), (X,)),
     "LSTM": (lambda: nn.LSTM(I, H, **F64), (X,)),
     "LSTM deep": (lambda: nn.LSTM(I, H, 2, bidirectional=True, dropout=0.3, batch_first=True, **F64), (X,)),
     "GRU": (lambda: nn.GRU(I, H, **F64), (X,)), "GRU both": (lambda: nn.GRU(I, H, 2, bidirectional=True, **F64), (X[:, 0],)),
     "RNNCell": (lambda: nn.RNNCell(I, H, **F64), (X[0],)), "LSTMCell": (lambda: nn.LSTMCell(I, H, **F64), (X[0],)),
     "GRUCell": (lambda: nn.GRUCell(I, H, **F64), (X[0, 0],)),
     "MultiheadAttention": (lambda: _Itself(nn.MultiheadAttention(6, 2, batch_first=True, **F64)), (A,)),
-    "MultiheadAttention of others": (lambda: nn.MultiheadAttention(6, 3, dropout=0.2, kdim=2, vdim=3, **F64), (A, A[..., :2], A[..., :3])),
+    "MultiheadAttention of others": (
+        lambda: nn.MultiheadAttention(6, 3, dropout=0.2, kdim=2, vdim=3, **F64), (A, A[..., :2], A[..., :3])),
     "TransformerEncoderLayer": (lambda: nn.TransformerEncoderLayer(6, 2, 8, dropout=0.1, **F64), (A,)),
     "TransformerEncoderLayer norm first": (
         lambda: nn.TransformerEncoderLayer(6, 2, 8, activation="gelu", norm_first=True, batch_first=True, **F64), (A,)),

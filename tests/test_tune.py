@@ -229,9 +229,9 @@ def test_before_any_trial() -> None:
 
 @pytest.mark.parametrize(("settings", "words"), [
     ({"method": "bayes"}, "did you mean 'bayesian'"), ({"sampler": "tpee"}, "'tpe'"), ({"pruner": "x"}, "'x'"),
-    ({"trials": 0}, "got 0"), ({"cv": 1}, "got 1"), ({"seed": -1}, "got -1"), ({"space": {}}, "{}"), ({"space": {"alfa": [1]}}, "did you mean 'alpha'"),
+    ({"trials": 0}, "got 0"), ({"cv": 1}, "got 1"), ({"seed": -1}, "got -1"), ({"space": {}}, "{}"), ({"space": {"alfa": [1]}}, "did you mean 'alpha'"),  # noqa: E501
     ({"space": {"alpha": 3}}, "got 3"), ({"space": {"alpha": []}}, "some"),
-    ({"method": "grid"}, "Give a list, such as [0.0001, 1, 10000]"), ({"storage": "study.txt"}, "study.txt"), ({"scoring": "accurcy"}, "accurcy"),
+    ({"method": "grid"}, "Give a list, such as [0.0001, 1, 10000]"), ({"storage": "study.txt"}, "study.txt"), ({"scoring": "accurcy"}, "accurcy"),  # noqa: E501
     ({"storage": "nowhere/study.db"}, "nowhere"),
 ])  # fmt: skip
 def test_bad_searches(settings: dict[str, Any], words: str) -> None:
