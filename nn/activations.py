@@ -8,6 +8,7 @@ import numpy as np
 
 from autograd import Tensor, get_default_dtype
 from nn import functional as F
+from nn.functional.common import finite
 from nn.module import Module, Parameter
 
 __all__ = [
@@ -120,8 +121,11 @@ class PReLU(Module):
     """
 
     def __init__(self, num_parameters: int = 1, init: float = 0.25, dtype: Any = None):
+        from nn.layers.common import size  # layers are made of activations, too
+
         dtype = get_default_dtype() if dtype is None else dtype
-        self.weight = Parameter(np.full(num_parameters, init, dtype), dtype=dtype)
+        count, start = size("num_parameters", num_parameters), finite("PReLU", "init", init)
+        self.weight = Parameter(np.full(count, start, dtype), dtype=dtype)
 
     def forward(self, x: Any) -> Tensor:
         return F.prelu(x, self.weight)

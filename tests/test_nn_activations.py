@@ -125,9 +125,19 @@ def test_kinks() -> None:
         x = ag.Tensor(np.zeros(3), requires_grad=True)
         getattr(F, name)(x).sum().backward()
         np.testing.assert_allclose(x.grad.data, expected, err_msg=name)
-    x = ag.Tensor([-1.0, 1.0], requires_grad=True)
-    F.hardtanh(x).sum().backward()
-    assert x.grad.tolist() == [0.0, 0.0]
+    for f, at, expected in [(F.hardtanh, 1.0, [0.0, 0.0]), (F.hardsigmoid, 3.0, [0.0, 0.0]), (F.hardswish, 3.0, [0.0, 1.0])]:
+        x = ag.Tensor([-at, at], requires_grad=True)
+        f(x).sum().backward()
+        assert x.grad.tolist() == expected
+
+
+@pytest.mark.parametrize("approximate", ["none", "tanh"])
+def test_gelu_of_numbers_whose_square_overflows(approximate: str) -> None:
+    x = ag.Tensor(np.array([-3e38, -1e20, 1e20, 3e38], np.float32), requires_grad=True)
+    y = F.gelu(x, approximate)
+    y.backward(np.ones(4, np.float32))
+    assert y.tolist() == np.maximum(x.data, 0).tolist()
+    assert x.grad.tolist() == [0.0, 0.0, 1.0, 1.0]
 
 
 def test_learned_slopes() -> None:
@@ -146,7 +156,9 @@ def test_learned_slopes() -> None:
     (lambda x: F.hardtanh(x, 2.0, 1.0), "2.0 and 1.0"), (lambda x: F.softshrink(x, -0.5), "-0.5"),
     (lambda x: F.hardshrink(x, np.inf), "inf"), (lambda x: F.glu(x[:, :5]), "5"), (lambda x: F.swiglu(x, 3), "3"),
     (lambda x: F.prelu(x, np.ones(4)), "(4,)"), (lambda x: F.gelu(x, "fast"), "'fast'"), (lambda x: F.swish(x, "1"), "'1'"),
-    (lambda x: F.leaky_relu(x, np.nan), "nan"),
+    (lambda x: F.leaky_relu(x, np.nan), "nan"), (lambda x: F.step(x, np.nan), "nan"),
+    (lambda x: F.threshold(x, np.nan, 0.0), "nan"), (lambda x: F.softplus(x, 1.0, np.nan), "nan"),
+    (lambda x: nn.PReLU(2, np.inf), "inf"), (lambda x: nn.PReLU(-1), "-1"),
 ])  # fmt: skip
 def test_bad_settings(call: Callable[[Any], Any], shown: str) -> None:
     with pytest.raises(AutogradError) as caught:

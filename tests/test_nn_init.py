@@ -11,6 +11,7 @@ from scipy import stats
 
 import autograd as ag
 import nn
+import optim
 from autograd.errors import AutogradError
 from nn import init
 
@@ -140,6 +141,23 @@ def test_signals_keep_their_size_through_an_mlp(activation: str) -> None:
     assert 0.2 < float(np.sqrt(np.mean(x.data**2))) < 5
 
 
+def test_redrawing_as_a_callback() -> None:
+    """Each epoch, with a deviation that falls: training goes on, and learns."""
+    generator, seen = ag.Generator(1), []
+    model = nn.MLP(2, 16, 2, generator=ag.Generator(0))
+    x = np.random.default_rng(0).normal(size=(200, 2)).astype(np.float32)
+
+    def redraw(trainer: Any, row: Any) -> None:
+        seen.append(row["epoch"])
+        init.shrink_and_perturb_(model, 0.95, 0.05 / row["epoch"], generator)
+
+    optimizer = optim.Adam(model.parameters(), lr=0.05)
+    data = nn.DataLoader((x, (x[:, 0] > x[:, 1]).astype(np.int64)), batch_size=50)
+    history = nn.fit(model, nn.CrossEntropyLoss(), optimizer, data, epochs=6, callbacks=[redraw], progress=False)
+    assert seen == [1, 2, 3, 4, 5, 6]
+    assert history.rows[-1]["loss"] < 0.5 * history.rows[0]["loss"]
+
+
 def test_shrink_and_perturb() -> None:
     model = nn.MLP(50, 60, 10, generator=ag.Generator(0))
     before = {name: p.data.copy() for name, p in model.named_parameters()}
@@ -171,11 +189,12 @@ def test_lsuv_gives_every_layer_unit_variance(activation: str) -> None:
     assert modes == [m.training for m in model.modules()]
 
 
-def test_lsuv_that_fails_changes_nothing() -> None:
+@pytest.mark.parametrize("x", [np.ones((5, 7)), np.full((5, 3), np.nan), np.ones((0, 3))], ids=["shape", "NaN", "empty"])
+def test_lsuv_that_fails_changes_nothing(x: Any) -> None:
     model = nn.Sequential(nn.Linear(3, 4), nn.Linear(4, 2))
     before = model.state_dict()
     with pytest.raises(AutogradError):
-        init.lsuv_(model, np.ones((5, 7), np.float32))
+        init.lsuv_(model, x)
     assert all((before[name] == value).all() for name, value in model.state_dict().items())
     assert not model[0]._after
 
@@ -190,6 +209,9 @@ BAD: list[tuple[Callable[[Any], Any], str]] = [
     (lambda w: init.calculate_gain("rlu"), "'rlu'"), (lambda w: init.eye_(ag.Tensor([1.0])), "(1,)"),
     (lambda w: init.dirac_(w), "(2, 3)"), (lambda w: init.dirac_(ag.Tensor(np.zeros((4, 2, 3))), 3), "groups=3"),
     (lambda w: init.shrink_and_perturb_([w], 2.0), "2.0"), (lambda w: init.shrink_and_perturb_([w], 0.5, np.nan), "nan"),
+    (lambda w: init.normal_(w, np.nan), "nan"), (lambda w: init.uniform_(w, -np.inf, 1.0), "-inf"),
+    (lambda w: init.orthogonal_(w, np.nan), "nan"), (lambda w: init.ones_(ag.Tensor(np.zeros(2, np.int64))), "int64"),
+    (lambda w: init.zeros_(np.zeros(2)), "ndarray"), (lambda w: init.xavier_normal_(w, np.nan), "nan"),
     (lambda w: init.shrink_and_perturb_([], 0.5), "nothing"), (lambda w: init.lsuv_(nn.ReLU(), np.ones(3)), "ReLU"),
 ]  # fmt: skip
 

@@ -160,7 +160,9 @@ def test_large_offsets_keep_precision() -> None:
     (lambda: F.batch_norm(np.ones(3), training=True), "(3,)"), (lambda: F.instance_norm(X4[..., :1, :1]), "one"),
     (lambda: nn.GroupNorm(3, 4), "num_groups=3"), (lambda: nn.BatchNorm1d(4, momentum=1.5), "1.5"),
     (lambda: nn.BatchNorm1d(4, eps=0.0), "0.0"), (lambda: F.group_norm(X4, 2, eps=-1.0), "-1.0"),
-    (lambda: F.layer_norm(X2, (3,)), "(5, 4)"),
+    (lambda: F.layer_norm(X2, (3,)), "(5, 4)"), (lambda: F.layer_norm(X2, 4, eps=-1.0), "-1"),
+    (lambda: F.rms_norm(X2, 4, eps=np.nan), "nan"), (lambda: F.batch_norm(X2, training=True, momentum=np.nan), "nan"),
+    (lambda: F.batch_norm(X2, B, W, training=True), "ndarray"),
 ])  # fmt: skip
 def test_bad_arguments(call: Callable[[], Any], shown: str) -> None:
     with pytest.raises(AutogradError) as caught:

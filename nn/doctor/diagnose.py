@@ -53,7 +53,7 @@ def diagnose(model: Module, data: Any, loss: Callable[[Any, Any], Any] | None = 
     loss = (CrossEntropyLoss() if target.dtype.kind in "iub" else MSELoss()) if loss is None else loss
     patient = Patient(model, x, target, loss, optimizer, step, evaluate, feature_names)
     findings = [finding for check in BEFORE for finding in check(patient)]
-    with restored(model, optimizer):
+    with restored(model, optimizer), np.errstate(all="ignore"):
         trouble = _pass(patient)
         if trouble is None:
             findings += [finding for check in AFTER_PASS for finding in check(patient)]
@@ -61,7 +61,7 @@ def diagnose(model: Module, data: Any, loss: Callable[[Any, Any], Any] | None = 
             findings.append(trouble)
     if trouble is None and np.isfinite(patient.value):
         if optimizer is not None or step is not None:
-            with restored(model, optimizer):
+            with restored(model, optimizer), np.errstate(all="ignore"):
                 findings += _steps(patient)
         if step is not None:
             with restored(model, optimizer):

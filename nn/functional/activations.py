@@ -28,6 +28,13 @@ def _below(x: Tensor) -> Tensor:
     return ag.where(x > 0, 0, x)
 
 
+def _bound(name: str, value: Any) -> float:
+    """A threshold: any number, infinite ones too, that values can be compared with."""
+    if not isinstance(value, int | float | np.number) or value != value:
+        raise ArgumentError(f"{name}: threshold must be a number, got {value!r}. ({user_line()})")
+    return float(value)
+
+
 def step(x: Any, threshold: float = 0.0, values: tuple[float, float] = (0.0, 1.0)) -> Tensor:
     """Step function, y = values[1] where x > threshold, else values[0]; dy/dx = 0.
 
@@ -39,7 +46,7 @@ def step(x: Any, threshold: float = 0.0, values: tuple[float, float] = (0.0, 1.0
     >>> step(ag.Tensor([-1.0, 2.0]), values=(-1, 1)).tolist()
     [-1.0, 1.0]
     """
-    x = as_tensor(x)
+    x, threshold = as_tensor(x), _bound("step", threshold)
     low, high = (np.asarray(v, x.dtype) for v in values)
     return ag.where(x.detach() > threshold, high, low)
 
@@ -111,7 +118,8 @@ def gelu(x: Any, approximate: str = "none") -> Tensor:
     if approximate == "none":
         return x * (0.5 * (1 + ag.erf(x * 0.7071067811865476)))
     if approximate == "tanh":
-        return x * (0.5 * (1 + ag.tanh(0.7978845608028654 * (x + 0.044715 * (x * x * x)))))
+        near = ag.clip(x, -100, 100)  # beyond, tanh is ±1, and a cube would overflow
+        return x * (0.5 * (1 + ag.tanh(0.7978845608028654 * (near + 0.044715 * (near * near * near)))))
     raise ArgumentError(f'gelu: approximate must be "none" or "tanh", got {approximate!r}. ({user_line()})')
 
 
@@ -218,7 +226,7 @@ def softplus(x: Any, beta: float = 1.0, threshold: float = 20.0) -> Tensor:
     >>> softplus(ag.Tensor([-1e4, 1e4])).tolist()
     [0.0, 10000.0]
     """
-    x, beta = as_tensor(x), positive("softplus", "beta", beta)
+    x, beta, threshold = as_tensor(x), positive("softplus", "beta", beta), _bound("softplus", threshold)
     scaled = x * beta
     return ag.where(scaled > threshold, x, ag.softplus(scaled) / beta)
 
@@ -238,13 +246,15 @@ def mish(x: Any) -> Tensor:
 
 @ag.accelerated("x")
 def hardswish(x: Any) -> Tensor:
-    """Piecewise swish, y = x·clip(x + 3, 0, 6)/6. Source: Howard et al. 2019, "Searching for MobileNetV3".
+    """Piecewise swish, y = x·clip(x + 3, 0, 6)/6; dy/dx = (2x + 3)/6 inside (−3, 3), 0 below and at −3, 1 above and at 3.
+
+    Source: Howard et al. 2019, "Searching for MobileNetV3".
 
     >>> hardswish(ag.Tensor([-4.0, 1.0, 4.0])).data.round(3).tolist() == [0.0, np.float32(0.667), 4.0]
     True
     """
     x = as_tensor(x)
-    return x * (ag.clip(x + 3, 0, 6) / 6)
+    return x * hardsigmoid(x)
 
 
 def hardsigmoid(x: Any) -> Tensor:
@@ -255,7 +265,7 @@ def hardsigmoid(x: Any) -> Tensor:
     >>> hardsigmoid(ag.Tensor([-4.0, 0.0, 4.0])).tolist()
     [0.0, 0.5, 1.0]
     """
-    return ag.clip(as_tensor(x) + 3, 0, 6) / 6
+    return hardtanh(as_tensor(x) + 3, 0.0, 6.0) / 6
 
 
 def hardtanh(x: Any, min_val: float = -1.0, max_val: float = 1.0) -> Tensor:
@@ -341,7 +351,7 @@ def threshold(x: Any, threshold: float, value: float) -> Tensor:
     >>> threshold(ag.Tensor([-2.0, 0.3, 2.0]), 1.0, -5.0).tolist()
     [-5.0, -5.0, 2.0]
     """
-    x = as_tensor(x)
+    x, threshold = as_tensor(x), _bound("threshold", threshold)
     return ag.where(x > threshold, x, value)
 
 

@@ -10,8 +10,8 @@ from typing import Any
 import numpy as np
 
 import autograd as ag
-from autograd.errors import ArgumentError, ShapeError, user_line
-from nn.functional.common import Tensor, as_tensor, like, positive
+from autograd.errors import ArgumentError, DTypeError, ShapeError, user_line
+from nn.functional.common import Tensor, as_tensor, like, not_below, positive
 
 __all__ = ["batch_norm", "group_norm", "instance_norm", "layer_norm", "rms_norm"]
 
@@ -29,6 +29,7 @@ def layer_norm(x: Any, normalized_shape: Any, weight: Any = None, bias: Any = No
     [[-1.0, 1.0], [-1.0, 1.0]]
     """
     x, axes = _normalised("layer_norm", x, normalized_shape, weight=weight, bias=bias)
+    eps = not_below("layer_norm", "eps", eps, 0)
     centred = x - ag.mean(x, axis=axes, keepdims=True)
     y = centred * (1 / ag.sqrt(ag.mean(centred * centred, axis=axes, keepdims=True) + eps))
     y = y if weight is None else y * weight
@@ -45,7 +46,7 @@ def rms_norm(x: Any, normalized_shape: Any, weight: Any = None, eps: float | Non
     True
     """
     x, axes = _normalised("rms_norm", x, normalized_shape, weight=weight)
-    eps = float(np.finfo(x.dtype).eps) if eps is None else eps
+    eps = float(np.finfo(x.dtype).eps) if eps is None else not_below("rms_norm", "eps", eps, 0)
     y = x * (1 / ag.sqrt(ag.mean(x * x, axis=axes, keepdims=True) + eps))
     return y if weight is None else y * weight
 
@@ -93,6 +94,7 @@ def batch_norm(x: Any, running_mean: Any = None, running_var: Any = None, weight
             )
         mean, var = (ag.reshape(like(v, x), shape) for v in (running_mean, running_var))
         return _affine((x - mean) * (1 / ag.sqrt(var + eps)), weight, bias, shape)
+    _movable("batch_norm", momentum, running_mean=running_mean, running_var=running_var)
     n = x.size // max(x.shape[1], 1)
     if n == 1:
         raise ArgumentError(
@@ -122,12 +124,12 @@ def instance_norm(x: Any, running_mean: Any = None, running_var: Any = None, wei
     if not use_input_stats:
         return batch_norm(x, running_mean, running_var, weight, bias, eps=eps)
     x = _channelled("instance_norm", x, running_mean=running_mean, running_var=running_var, weight=weight, bias=bias)
+    _movable("instance_norm", momentum, running_mean=running_mean, running_var=running_var)
     axes, shape, n = tuple(range(2, x.ndim)), (1, -1) + (1,) * (x.ndim - 2), int(np.prod(x.shape[2:]))
     if n == 1:
         raise ArgumentError(
             f"instance_norm: there must be more than one value for each channel of a sample, and an input of shape {x.shape} "
-            f"has "
-            f"one. ({user_line()})"
+            f"has one. ({user_line()})"
         )
     mean = ag.mean(x, axis=axes, keepdims=True)
     centred = x - mean
@@ -180,6 +182,15 @@ def _channelled(name: str, x: Any, **parts: Any) -> Tensor:
 def _affine(y: Tensor, weight: Any, bias: Any, shape: tuple[int, ...]) -> Tensor:
     y = y if weight is None else y * ag.reshape(weight, shape)
     return y if bias is None else y + ag.reshape(bias, shape)
+
+
+def _movable(name: str, momentum: Any, **running: Any) -> None:
+    """Checks, before anything is written, of what running values are moved by, and that they can be."""
+    if not isinstance(momentum, Tensor) and not 0 <= momentum <= 1:
+        raise ArgumentError(f"{name}: momentum must be in [0, 1], got {momentum!r}. ({user_line()})")
+    for what, value in running.items():
+        if value is not None and not isinstance(value, Tensor):
+            raise DTypeError(f"{name} writes into {what}: it must be a Tensor, got {type(value).__name__}. ({user_line()})")
 
 
 def _move(running: Any, now: Tensor, momentum: Any) -> None:

@@ -80,10 +80,15 @@ def lsuv_(model: Any, x: Any, tolerance: float = 0.05, most: int = 10, generator
             for name in order:
                 weight = layers[name].weight
                 orthogonal_(weight, 1.0, generator)
-                for _ in range(most):
+                for k in range(most + 1):
                     model(x)
-                    found[name] = float(seen[name].var())
-                    if abs(found[name] - 1) < tolerance or found[name] == 0:
+                    found[name] = float(seen[name].var()) if seen[name].size else np.nan
+                    if not np.isfinite(found[name]):
+                        raise ArgumentError(
+                            f"lsuv_: the output of layer {name!r} for these samples has variance {found[name]}; nothing was "
+                            f"changed. Give samples that are finite, one at least. ({user_line()})"
+                        )
+                    if abs(found[name] - 1) < tolerance or found[name] == 0 or k == most:
                         break
                     write(weight, weight.data / np.sqrt(found[name]))
         return found

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 
 import autograd as ag
-from autograd.errors import ArgumentError, ShapeError, user_line
+from autograd.errors import ArgumentError, DTypeError, ShapeError, user_line
 
 __all__ = [
     "calculate_gain", "constant_", "dirac_", "eye_", "kaiming_normal_", "kaiming_uniform_", "lecun_normal_", "lecun_uniform_",
@@ -68,8 +68,8 @@ def uniform_(tensor: Tensor, low: float = 0.0, high: float = 1.0, generator: Any
     >>> bool((uniform_(ag.Tensor([0.0] * 9), 2.0, 3.0) >= 2.0).all())
     True
     """
-    if not low <= high:
-        raise ArgumentError(f"uniform_ needs low <= high, got {low} and {high}. ({user_line()})")
+    if not (low <= high and np.isfinite(high - low)):
+        raise ArgumentError(f"uniform_ needs low <= high, both finite, got {low} and {high}. ({user_line()})")
     return write(tensor, draw(generator).uniform(low, high, tensor.shape, tensor.dtype))
 
 
@@ -82,8 +82,8 @@ def normal_(tensor: Tensor, mean: float = 0.0, std: float = 1.0, generator: Any 
     >>> normal_(ag.Tensor([0.0] * 3), 1.0, 0.0).tolist()
     [1.0, 1.0, 1.0]
     """
-    if not std >= 0:
-        raise ArgumentError(f"normal_ needs std >= 0, got {std}. ({user_line()})")
+    if not (np.isfinite(mean) and np.isfinite(std) and std >= 0):
+        raise ArgumentError(f"normal_ needs a finite mean and std >= 0, got {mean} and {std}. ({user_line()})")
     return write(tensor, draw(generator).normal(mean, std, tensor.shape, tensor.dtype))
 
 
@@ -237,6 +237,8 @@ def orthogonal_(tensor: Tensor, gain: float = 1.0, generator: Any = None) -> Ten
     """
     if tensor.ndim < 2:
         raise ShapeError(f"orthogonal_ needs a weight with two axes or more, got shape {tensor.shape}. ({user_line()})")
+    if not np.isfinite(gain):
+        raise ArgumentError(f"orthogonal_: gain must be finite, got {gain!r}. ({user_line()})")
     rows, columns = tensor.shape[0], prod(tensor.shape[1:])
     a = draw(generator).normal(0.0, 1.0, (max(rows, columns), min(rows, columns)), np.float64)
     q, r = np.linalg.qr(a)
@@ -296,7 +298,10 @@ def dirac_(tensor: Tensor, groups: int = 1) -> Tensor:
 
 
 def write(tensor: Tensor, values: Any) -> Tensor:
-    """Values into a tensor, in place."""
+    """Values into a tensor of floats, in place."""
+    if not isinstance(tensor, Tensor) or tensor.dtype.kind != "f":
+        got = f"a Tensor of {tensor.dtype}" if isinstance(tensor, Tensor) else type(tensor).__name__
+        raise DTypeError(f"initialisation fills a Tensor of floats, got {got}. ({user_line()})")
     with ag.no_grad():
         return tensor.copy_(values)
 
