@@ -5,6 +5,7 @@ this folder."""
 from __future__ import annotations
 
 import os
+import signal
 import tempfile
 from collections.abc import Iterator
 
@@ -37,6 +38,8 @@ class Seal:
 
 
 def pytest_configure(config: pytest.Config) -> None:
+    if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:  # started in the background by a shell without job control:
+        signal.signal(signal.SIGINT, signal.default_int_handler)  # tests press Ctrl-C
     config.pluginmanager.register(Seal(), "sealed-globals")
     os.environ.setdefault("MPLBACKEND", "Agg")  # pictures go to files; a window would need a display
     folder = tempfile.TemporaryDirectory(prefix="wengert-")  # compiled programs: never the user's, shared by all tests
