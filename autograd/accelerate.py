@@ -17,7 +17,7 @@ from typing import Any, TypeVar
 import numpy
 
 from autograd.apply import record
-from autograd.errors import GraphError, UnsupportedError
+from autograd.errors import AutogradError, GraphError, UnsupportedError
 from autograd.modes import enable_grad, no_grad
 from autograd.rule import Op, Plan, np
 from autograd.tape import fit, gradients, mode, pushforward
@@ -25,7 +25,7 @@ from autograd.tensor import Tensor, wrap
 
 F = TypeVar("F", bound=Callable[..., Any])
 
-__all__ = ["CompiledPass", "accelerated", "can_compile"]
+__all__ = ["CompiledPass", "accelerated", "can_compile", "large_sum"]
 
 LONG = 1 << 15
 """Elements of the first array from which a function of `accelerated` runs compiled."""
@@ -97,6 +97,37 @@ class CompiledPass:
         except Exception:
             self.function()  # the mistake may be the caller's: then this raises as well, and nothing was decided
             self._plain, self._compiled = True, None
+
+
+# ---- large sums ------------------------------------------------------------------------------------------------------
+
+_SUMS: dict[Any, Any] = {}
+"""Shape, dtype, axes -> the compiled sum."""
+
+
+def large_sum(x: Any, axis: Any, keepdims: bool) -> Any:
+    """The sum of a large array over axes, compiled; None if this one is left to NumPy."""
+    if type(x) is not numpy.ndarray or x.dtype.char not in "fd" or not x.flags.c_contiguous or mode.capture is not None:
+        return None
+    if axis is None and not keepdims:
+        x = x.reshape(-1)  # so that one program serves all shapes
+    key = x.shape, x.dtype.char, axis, keepdims
+    try:
+        program = _SUMS.get(key)
+    except TypeError:  # a list of axes
+        return None
+    if program is None:
+        if len(_SUMS) >= 2 * KINDS or not can_compile():
+            return None
+        from autograd.compiler.jit import Compiled
+
+        program = _SUMS[key] = Compiled(lambda x: np.sum(x, axis=axis, keepdims=keepdims))
+    try:
+        with no_grad():
+            return _owned(program, (x,))._data
+    except AutogradError:  # of an axis that is not there, in NumPy's words
+        _SUMS.pop(key, None)
+        return None
 
 
 # ---- composed functions ----------------------------------------------------------------------------------------------

@@ -210,3 +210,42 @@ def test_graphs_are_dropped_without_the_collector() -> None:
         assert sum(isinstance(o, np.ndarray) for o in gc.get_objects()) <= before
     finally:
         gc.enable()
+
+
+# ---- large sums --------------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("axis", [None, 0, 1, -1, (0, 1)])
+@pytest.mark.parametrize("keepdims", [False, True])
+@pytest.mark.parametrize("dtype", [np.float32, np.float64])
+def test_large_sums_and_means_are_numpys(axis: object, keepdims: bool, dtype: type) -> None:
+    x = np.random.default_rng(0).standard_normal((1030, 511)).astype(dtype)
+    exact = x.astype(np.longdouble).sum(axis=axis, keepdims=keepdims)
+    t = ag.Tensor(x, requires_grad=True)
+    for name, expected in (("sum", exact), ("mean", exact * exact.size / x.size)):
+        y = getattr(ag, name)(t, axis=axis, keepdims=keepdims)
+        assert y.shape == expected.shape and y.dtype == dtype
+        np.testing.assert_allclose(y.data, expected.astype(float), atol=np.finfo(dtype).eps * 1e3)
+    y.sum().backward()
+    np.testing.assert_allclose(t.grad, np.full(x.shape, y.size / x.size), rtol=1e-6)
+
+
+def test_a_large_sum_of_what_numpy_alone_sums() -> None:
+    x = np.ones((1030, 511))
+    assert ag.sum(ag.from_numpy(x.T)).item() == x.size  # not laid out in rows
+    assert ag.sum(ag.from_numpy(x.astype(int))).item() == x.size
+    with pytest.raises(ag.errors.AxisError, match="axis 7 is out of bounds"):
+        ag.sum(ag.from_numpy(x), axis=7)
+    assert np.isnan(ag.sum(ag.from_numpy(np.where(x.cumsum().reshape(x.shape) == 9, np.nan, x))).item())
+
+
+@pytest.mark.parametrize("count", [1_000_000, 999_983, 10_000, 8_193])
+def test_long_sums_keep_their_digits(count: int) -> None:
+    """Added to one number in a row, a million times 0.1 in float32 is wrong in the fifth digit."""
+    x = np.full(count, 0.1, np.float32)
+    exact = count * float(x[0])
+    assert abs(ag.sum(ag.from_numpy(x)).item() / exact - 1) < 2e-6
+    assert abs(ag.jit(lambda x: ag.sum(x))(x).item() / exact - 1) < 2e-6
+    total = ag.jit(lambda x: (ag.sum(np.tanh(x)), ag.sum(x * x)))(x)  # two sums of one loop
+    assert abs(total[0].item() / (count * np.tanh(float(x[0]))) - 1) < 2e-6
+    assert abs(total[1].item() / (count * float(x[0]) ** 2) - 1) < 2e-6

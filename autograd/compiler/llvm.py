@@ -19,6 +19,7 @@ from autograd.compiler.loops import Buffer
 __all__ = ["Maker"]
 
 MANY = 32  # arrays that a kernel takes one by one
+BLOCK = 4096  # elements that are added up by themselves
 
 
 class Maker(Expressions):
@@ -210,7 +211,11 @@ class Maker(Expressions):
         if isinstance(s, ast.For):
             assert isinstance(s.target, ast.Name) and isinstance(s.iter, ast.Call)
             first, last = self.bounds(s.iter)
-            self.loop(s.target.id, last, lambda: self.block(s.body), first)
+            sums = self.long_sums(s)
+            if sums:
+                self.in_blocks(s.target.id, first, last, s.body, sums)
+            else:
+                self.loop(s.target.id, last, lambda: self.block(s.body), first)
         elif isinstance(s, ast.AugAssign):
             load = ast.copy_location(ast.parse(ast.unparse(s.target), mode="eval").body, s.target)
             self.assign(s.target, ast.BinOp(load, s.op, s.value))
@@ -231,6 +236,46 @@ class Maker(Expressions):
         if e.func.id == "range":  # type: ignore[attr-defined]
             return (0, ends[0]) if len(ends) == 1 else (ends[0], ends[1])
         return self.part(word(ends[0]), 64 if ends[0] > 4096 else 1)
+
+    def long_sums(self, s: ast.For) -> list[str]:
+        """The variables that a long innermost loop adds up into: ``v = v + …``."""
+        length = s.iter.args[-1]  # type: ignore[attr-defined]
+        if not isinstance(length, ast.Constant) or length.value <= 2 * BLOCK or any(isinstance(t, ast.For) for t in s.body):
+            return []
+        return [
+            t.targets[0].id for t in s.body
+            if isinstance(t, ast.Assign) and isinstance(t.targets[0], ast.Name) and isinstance(t.value, ast.BinOp)
+            and isinstance(t.value.op, ast.Add) and isinstance(t.value.left, ast.Name) and t.value.left.id == t.targets[0].id
+            and self.variables[t.targets[0].id][1].kind == "f"
+        ]  # fmt: skip
+
+    def in_blocks(self, name: str, first: Any, last: Any, body: list[ast.stmt], sums: list[str]) -> None:
+        """A long loop, block by block, each with sums of its own: a number that is added to a great one loses its last digits,
+        and a million of them would lose the fourth digit of the total."""
+        b, word = self.builder, self.ir.IntType(64)
+        first, last = (word(n) if isinstance(n, int) else n for n in (first, last))
+        blocks = b.udiv(b.add(b.sub(last, first), word(BLOCK - 1)), word(BLOCK))
+        wide, count = self.type(numpy.dtype(float)), f"block {name}"
+        start_of = {v: self.variables.pop(v) for v in sums}
+        totals = {v: self.variable(f"total {v}", numpy.float64) for v in sums}
+        for v, (place, dtype) in start_of.items():
+            b.store(b.load(place) if dtype == float else b.fpext(b.load(place), wide), totals[v])
+
+        def block() -> None:
+            start = b.add(first, b.mul(b.load(self.variables[count][0]), word(BLOCK)))
+            end = b.add(start, word(BLOCK))
+            end = b.select(b.icmp_unsigned("<", end, last), end, last)
+            for v, (_, dtype) in start_of.items():
+                b.store(self.type(dtype)(0.0), self.variable(v, dtype))
+            self.loop(name, end, lambda: self.block(body), start)
+            for v, (_, dtype) in start_of.items():
+                part = b.load(self.variables[v][0])
+                b.store(b.fadd(b.load(totals[v]), part if dtype == float else b.fpext(part, wide)), totals[v])
+
+        self.loop(count, blocks, block)
+        self.variables.update(start_of)
+        for v, (place, dtype) in start_of.items():
+            b.store(b.load(totals[v]) if dtype == float else b.fptrunc(b.load(totals[v]), self.type(dtype)), place)
 
     def part(self, count: Any, block: int) -> tuple[Any, Any]:
         """Which of `count` rounds are this thread's, in whole blocks."""

@@ -119,17 +119,15 @@ def log1p_32(x):  # type: ignore[no-untyped-def]
 
 
 def tanh_32(x):  # type: ignore[no-untyped-def]
-    """tanh x: an odd polynomial for |x| < 0.625, else 1 − 2/(e^2|x| + 1)."""
-    a = abs(x)
-    z = x * x
-    p = horner(z, -0.333333284, 0.133327693, -0.0538509078, 0.0209971797, -0.00609671418)
-    c = min(f32(20.0), a * 2.0)
+    """tanh x = m/(m + 2) with m = e^2|x| − 1 = 2ᵏ·(eʳ − 1) + (2ᵏ − 1)."""
+    c = min(f32(20.0), abs(x) * 2.0)
     t = c * 1.44269504 + 12582912.0
     k = t - 12582912.0
     r = (c - k * 0.693359375) - k * -2.12194440e-4
-    e = (r + r * r * horner(r, 0.5, 0.166665196, 0.0416664332, 0.00836886372, 0.00139379618)) + 1.0
-    large = f32(1.0) - f32(2.0) / (e * two_to_32(float_bits(t) - 0x4B400000) + 1.0)
-    return copysign(a * (z * p) + a if a < 0.625 else large, x)
+    q = r * r * horner(r, 0.5, 0.166665196, 0.0416664332, 0.00836886372, 0.00139379618) + r
+    s = two_to_32(float_bits(t) - 0x4B400000)
+    m = s * q + (s - 1.0)
+    return copysign(m / (m + 2.0), x)
 
 
 def sinh_32(x):  # type: ignore[no-untyped-def]
