@@ -53,7 +53,7 @@ def sum(x: Any, axis: Any = None, keepdims: bool = False) -> Any:
         y = large_sum(x, axis, keepdims)
         if y is not None:
             return y
-    return numpy.add.reduce(x, axis=axis, keepdims=keepdims)
+    return numpy.add.reduce(x, axis=axis, keepdims=keepdims)  # type: ignore[call-overload]
 
 
 @_instruction

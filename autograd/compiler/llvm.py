@@ -240,7 +240,9 @@ class Maker(Expressions):
     def long_sums(self, s: ast.For) -> list[str]:
         """The variables that a long innermost loop adds up into: ``v = v + …``."""
         length = s.iter.args[-1]  # type: ignore[attr-defined]
-        if not isinstance(length, ast.Constant) or length.value <= 2 * BLOCK or any(isinstance(t, ast.For) for t in s.body):
+        if not isinstance(length, ast.Constant) or not isinstance(length.value, int) or length.value <= 2 * BLOCK:
+            return []
+        if any(isinstance(t, ast.For) for t in s.body):
             return []
         return [
             t.targets[0].id for t in s.body
@@ -259,7 +261,7 @@ class Maker(Expressions):
         start_of = {v: self.variables.pop(v) for v in sums}
         totals = {v: self.variable(f"total {v}", numpy.float64) for v in sums}
         for v, (place, dtype) in start_of.items():
-            b.store(b.load(place) if dtype == float else b.fpext(b.load(place), wide), totals[v])
+            b.store(b.load(place) if dtype.itemsize == 8 else b.fpext(b.load(place), wide), totals[v])
 
         def block() -> None:
             start = b.add(first, b.mul(b.load(self.variables[count][0]), word(BLOCK)))
@@ -270,12 +272,13 @@ class Maker(Expressions):
             self.loop(name, end, lambda: self.block(body), start)
             for v, (_, dtype) in start_of.items():
                 part = b.load(self.variables[v][0])
-                b.store(b.fadd(b.load(totals[v]), part if dtype == float else b.fpext(part, wide)), totals[v])
+                b.store(b.fadd(b.load(totals[v]), part if dtype.itemsize == 8 else b.fpext(part, wide)), totals[v])
 
         self.loop(count, blocks, block)
         self.variables.update(start_of)
         for v, (place, dtype) in start_of.items():
-            b.store(b.load(totals[v]) if dtype == float else b.fptrunc(b.load(totals[v]), self.type(dtype)), place)
+            total = b.load(totals[v])
+            b.store(total if dtype.itemsize == 8 else b.fptrunc(total, self.type(dtype)), place)
 
     def part(self, count: Any, block: int) -> tuple[Any, Any]:
         """Which of `count` rounds are this thread's, in whole blocks."""

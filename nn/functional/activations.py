@@ -106,9 +106,8 @@ def leaky_relu(x: Any, negative_slope: float = 0.01) -> Tensor:
 def gelu(x: Any, approximate: str = "none") -> Tensor:
     """Gaussian error linear unit, y = x·Φ(x), with Φ(x) = (1 + erf(x/√2))/2; dy/dx = Φ(x) + x·e^(−x²/2)/√(2π).
 
-    With ``approximate="tanh"``, y = x/2 · (1 + tanh(√(2/π)(x + 0.044715x³))) = x·σ(2√(2/π)(x + 0.044715x³)), the same to 5e-4, as in
-    GPT-2.
-    When to use: transformers. Source: Hendrycks, Gimpel 2016, "Gaussian error linear units"; course notes, *GELU*.
+    With ``approximate="tanh"``, y = x/2 · (1 + tanh(√(2/π)(x + 0.044715x³))) = x·σ(2√(2/π)(x + 0.044715x³)), the same to
+    5e-4, as in GPT-2. When to use: transformers. Source: Hendrycks, Gimpel 2016, "Gaussian error linear units"; course notes, *GELU*.
 
     >>> gelu(ag.Tensor([-100.0, 0.0, 1.0])).data.round(4).tolist() == [0.0, 0.0, np.float32(0.8413)]
     True
@@ -120,7 +119,7 @@ def gelu(x: Any, approximate: str = "none") -> Tensor:
         return x * (0.5 * (1 + ag.erf(x * 0.7071067811865476)))
     if approximate == "tanh":
         square = ag.clip(x * x, None, 1e4)  # beyond, σ is 0 or 1
-        return x * ag.sigmoid(x * (1.5957691216057308 + 0.07135481282553527 * square))  # (1 + tanh a)/2 = σ(2a)
+        return x * ag.sigmoid(x * (1.5957691216057308 + 1.5957691216057308 * 0.044715 * square))  # (1 + tanh a)/2 = σ(2a)
     raise ArgumentError(f'gelu: approximate must be "none" or "tanh", got {approximate!r}. ({user_line()})')
 
 
