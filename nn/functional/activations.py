@@ -107,7 +107,8 @@ def gelu(x: Any, approximate: str = "none") -> Tensor:
     """Gaussian error linear unit, y = x·Φ(x), with Φ(x) = (1 + erf(x/√2))/2; dy/dx = Φ(x) + x·e^(−x²/2)/√(2π).
 
     With ``approximate="tanh"``, y = x/2 · (1 + tanh(√(2/π)(x + 0.044715x³))) = x·σ(2√(2/π)(x + 0.044715x³)), the same to
-    5e-4, as in GPT-2. When to use: transformers. Source: Hendrycks, Gimpel 2016, "Gaussian error linear units"; course notes, *GELU*.
+    5e-4, as in GPT-2. When to use: transformers. Source: Hendrycks, Gimpel 2016, "Gaussian error linear units";
+    course notes, *GELU*.
 
     >>> gelu(ag.Tensor([-100.0, 0.0, 1.0])).data.round(4).tolist() == [0.0, 0.0, np.float32(0.8413)]
     True
