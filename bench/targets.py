@@ -65,6 +65,9 @@ TARGETS: dict[str, list[Target]] = {
     "mlp_large": [
         Target(JIT, FASTEST, 1.00), Target(JIT, "products", 1 / 0.92), Target(EAGER, "torch", 0.9), *COMPILING, *MEMORY
     ],
+    "lenet": [Target(JIT, FASTEST, 0.5), *MEMORY],
+    "lstm": [Target(JIT, FASTEST, 0.6), *MEMORY],
+    "gpt": [Target(JIT, FASTEST, 0.7), *MEMORY],
     "gelu": [Target(JIT, FASTEST, 0.70), Target(EAGER, "torch", 0.35), *MEMORY],
     "softmax_ce": [Target(JIT, FASTEST, 0.40), Target(EAGER, "torch", 0.35), *MEMORY],
     "layer_norm": [Target(JIT, FASTEST, 0.50), Target(EAGER, "torch", 0.5), *MEMORY],

@@ -63,12 +63,26 @@ def chain(size: int, ops: int) -> Workload:
     )
 
 
+def network(name: str, options: dict[str, int], batch: list[int], loss: str, what: str, flops: float) -> Workload:
+    """A step of training of one of `bench.networks`, with Adam."""
+    settings = {"network": name, "options": options, "batch": batch, "loss": loss}
+    what = f"{what}, batch {batch[0]}, {loss}, float32, a step with Adam"
+    return Workload(name, "network", what, settings, checked_steps=20, tolerance=1e-1, flops=flops)
+
+
 def workloads() -> list[Workload]:
     elements, rows, classes, tokens, width, ops, adam = 1_000_000, 4096, 1000, 2048, 768, 10_000, 10_000_000
     return [
         mlp("mlp_small", (2, 16, 16, 1), 100, "tanh", "mse"),
         mlp("mlp_digits", (784, 128, 64, 10), 64, "relu", "cross_entropy"),
         mlp("mlp_large", (784, 1024, 1024, 10), 256, "relu", "cross_entropy"),
+        network("lenet", {}, [64, 1, 28, 28], "cross_entropy", "LeNet (6@5×5, 16@5×5, 400-120-84-10) on 28×28", 130e6),
+        network(
+            "lstm", {"inputs": 32, "hidden": 64}, [32, 32, 32], "cross_entropy", "LSTM 32→64, 32 steps, the last → 10", 150e6
+        ),
+        network(
+            "gpt", {"width": 64, "heads": 4}, [16, 64, 64], "mse", "block of GPT, width 64, 4 heads, 64 tokens", 350e6
+        ),
         Workload(
             "gelu", "gelu", f"sum of tanh-GELU of {elements:,} elements, float32, forward + backward",
             {"elements": elements}, tolerance=1e-3, flops=20 * elements, bytes=8 * elements,
@@ -122,6 +136,10 @@ def batches(build: str, settings: dict[str, Any]) -> list[Batch]:
             case "mlp":
                 x = rng.random((settings["batch"], settings["sizes"][0]), np.float32)
                 made.append((x, rng.integers(0, settings["sizes"][-1], settings["batch"])))
+            case "network" if settings["loss"] == "mse":
+                made.append((normal(*settings["batch"]), normal(*settings["batch"])))
+            case "network":
+                made.append((normal(*settings["batch"]), rng.integers(0, 10, settings["batch"][0])))
             case "gelu":
                 made.append((normal(settings["elements"]),))
             case "softmax_ce":

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from itertools import pairwise
 from typing import Any
 
+import networks
 import torch
 import workloads
 
@@ -73,20 +73,16 @@ def scalar(ops: int) -> Pair:
     return gradients(lambda *values: workloads.recurrence(values, torch.tanh, ops), 5, [])
 
 
-def network(sizes: list[int], activation: str, loss: str) -> tuple[Any, Any]:
-    """The model with its starting weights, and the function of its loss."""
-    modules: list[Any] = []
-    for fan_in, fan_out in pairwise(sizes):
-        modules += [torch.nn.Linear(fan_in, fan_out), {"tanh": torch.nn.Tanh, "relu": torch.nn.ReLU}[activation]()]
-    model = torch.nn.Sequential(*modules[:-1])
+def loaded(model: Any, arrays: list[Any]) -> Any:
+    """A model with its starting values."""
     with torch.no_grad():
-        for p, array in zip(model.parameters(), workloads.layers(tuple(sizes)), strict=True):
+        for p, array in zip(model.parameters(), arrays, strict=True):
             p.copy_(torch.from_numpy(array))
-    return model, LOSSES[loss]
+    return model
 
 
-def mlp(sizes: list[int], batch: int, activation: str, loss: str, **adam: Any) -> Pair:
-    model, loss_of = network(sizes, activation, loss)
+def trained(model: Any, loss_of: Any, **adam: Any) -> Pair:
+    """Steps of training with Adam."""
     optimizer = torch.optim.Adam(model.parameters(), lr=workloads.RATE, **adam)
 
     def step(x: Any, y: Any) -> float:
@@ -97,6 +93,16 @@ def mlp(sizes: list[int], batch: int, activation: str, loss: str, **adam: Any) -
         return loss.item()
 
     return step, lambda: [p.detach().numpy() for p in model.parameters()]
+
+
+def mlp(sizes: list[int], batch: int, activation: str, loss: str, **adam: Any) -> Pair:
+    model = loaded(networks.mlp(torch.nn, sizes, activation), workloads.layers(tuple(sizes)))
+    return trained(model, LOSSES[loss], **adam)
+
+
+def network(network: str, options: dict[str, int], batch: list[int], loss: str, **adam: Any) -> Pair:
+    model = loaded(getattr(networks, network)(torch.nn, **options), networks.starting(network, options))
+    return trained(model, LOSSES[loss], **adam)
 
 
 def adam(size: int, **settings: Any) -> Pair:

@@ -5,6 +5,7 @@ from __future__ import annotations
 
 from typing import Any
 
+import networks
 import torch as library
 import torch._dynamo
 import torch._inductor.compile_fx  # what the first compilation would import
@@ -37,18 +38,9 @@ def update(parameters: Any, gradients: Any, m: Any, v: Any, count: Any) -> None:
         p.sub_(rate * a / (library.sqrt(b) / root + 1e-8))
 
 
-def mlp(sizes: list[int], batch: int, activation: str, loss: str) -> torch.Pair:
-    parameters, m, v, count = moments(workloads.layers(tuple(sizes)))
-    loss_of = torch.LOSSES[loss]
-    act = {"tanh": library.tanh, "relu": library.relu}[activation]
-
-    def forward(arrays: Any, x: Any, y: Any) -> Any:
-        for k in range(0, len(arrays), 2):
-            x = library.nn.functional.linear(x, arrays[k], arrays[k + 1])
-            if k + 2 < len(arrays):
-                x = act(x)
-        return loss_of(x, y)
-
+def stepping(forward: Any, arrays: list[Any]) -> torch.Pair:
+    """Steps of training with Adam of forward(parameters, x, y) -> loss."""
+    parameters, m, v, count = moments(arrays)
     both = library.func.grad_and_value(forward)
 
     def train(x: Any, y: Any) -> Any:
@@ -63,6 +55,45 @@ def mlp(sizes: list[int], batch: int, activation: str, loss: str) -> torch.Pair:
             return run(library.from_numpy(x), library.from_numpy(y)).item()
 
     return step, lambda: [p.numpy() for p in parameters]
+
+
+def mlp(sizes: list[int], batch: int, activation: str, loss: str) -> torch.Pair:
+    loss_of = torch.LOSSES[loss]
+    act = {"tanh": library.tanh, "relu": library.relu}[activation]
+
+    def forward(arrays: Any, x: Any, y: Any) -> Any:
+        for k in range(0, len(arrays), 2):
+            x = library.nn.functional.linear(x, arrays[k], arrays[k + 1])
+            if k + 2 < len(arrays):
+                x = act(x)
+        return loss_of(x, y)
+
+    return stepping(forward, workloads.layers(tuple(sizes)))
+
+
+def lstm(arrays: Any, x: Any, hidden: int) -> Any:
+    """By hand: torch.compile takes torch.nn.LSTM as it is, and makes nothing of it."""
+    w, u, b, c, head, bias = arrays
+    given = library.nn.functional.linear(x.transpose(0, 1), w, b + c)
+    h = s = x.new_zeros(len(x), hidden)
+    for t in range(len(given)):
+        i, f, g, o = library.addmm(given[t], h, u.t()).chunk(4, 1)
+        s = f.sigmoid() * s + i.sigmoid() * g.tanh()
+        h = o.sigmoid() * s.tanh()
+    return library.nn.functional.linear(h, head, bias)
+
+
+def network(network: str, options: dict[str, int], batch: list[int], loss: str) -> torch.Pair:
+    loss_of = torch.LOSSES[loss]
+    model = getattr(networks, network)(library.nn, **options)
+    names = [name for name, _ in model.named_parameters()]
+
+    def forward(arrays: Any, x: Any, y: Any) -> Any:
+        if network == "lstm":
+            return loss_of(lstm(arrays, x, options["hidden"]), y)
+        return loss_of(library.func.functional_call(model, dict(zip(names, arrays, strict=True)), (x,)), y)
+
+    return stepping(forward, networks.starting(network, options))
 
 
 def adam(size: int) -> torch.Pair:

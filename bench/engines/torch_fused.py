@@ -14,5 +14,9 @@ def mlp(**settings: Any) -> torch.Pair:
     return torch.mlp(**settings, fused=True)
 
 
+def network(**settings: Any) -> torch.Pair:
+    return torch.network(**settings, fused=True)
+
+
 def adam(**settings: Any) -> torch.Pair:
     return torch.adam(**settings, fused=True)

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from itertools import pairwise
 from typing import Any
 
+import networks
 import valuenet
 import workloads
 
@@ -92,13 +92,10 @@ def value() -> Pair:
     return valuenet.demo(ag.Value)
 
 
-def mlp(sizes: list[int], batch: int, activation: str, loss: str, wrap: Wrap = plain) -> Pair:
-    modules: list[Any] = []
-    for fan_in, fan_out in pairwise(sizes):
-        modules += [nn.Linear(fan_in, fan_out), {"tanh": nn.Tanh, "relu": nn.ReLU}[activation]()]
-    model = nn.Sequential(*modules[:-1])
+def trained(model: Any, arrays: list[Any], loss: str, wrap: Wrap) -> Pair:
+    """Steps of training with Adam, from these values on."""
     with ag.no_grad():
-        for p, array in zip(model.parameters(), workloads.layers(tuple(sizes)), strict=True):
+        for p, array in zip(model.parameters(), arrays, strict=True):
             p.copy_(array)
     loss_of = {"mse": nn.functional.mse_loss, "cross_entropy": nn.functional.cross_entropy}[loss]
     optimizer = optim.Adam(model.parameters(), lr=workloads.RATE)
@@ -115,6 +112,15 @@ def mlp(sizes: list[int], batch: int, activation: str, loss: str, wrap: Wrap = p
         lambda x, y: train(ag.from_numpy(x), ag.from_numpy(y)).item(),
         lambda: [p.numpy() for p in model.parameters()],
     )
+
+
+def mlp(sizes: list[int], batch: int, activation: str, loss: str, wrap: Wrap = plain) -> Pair:
+    return trained(networks.mlp(nn, sizes, activation), workloads.layers(tuple(sizes)), loss, wrap)
+
+
+def network(network: str, options: dict[str, int], batch: list[int], loss: str, wrap: Wrap = plain) -> Pair:
+    model = getattr(networks, network)(nn, **options)
+    return trained(model, networks.starting(network, options), loss, wrap)
 
 
 def adam(size: int) -> Pair:

@@ -17,6 +17,10 @@ def mlp(**settings: Any) -> wengert.Pair:
     return wengert.mlp(**settings, wrap=ag.jit)
 
 
+def network(**settings: Any) -> wengert.Pair:
+    return wengert.network(**settings, wrap=ag.jit)
+
+
 def chain(**settings: Any) -> wengert.Pair:
     return wengert.chain(**settings, wrap=ag.jit)
 
