@@ -33,13 +33,14 @@ class Value:
     (-2.0, 1.0, 2.0)
     """
 
-    __slots__ = ("data", "grad", "name", "_op", "_inputs", "_tick", "_adjoint")
+    __slots__ = ("data", "grad", "name", "_op", "_pull", "_inputs", "_tick", "_adjoint")
     __array_ufunc__ = None  # NumPy arrays leave operators with a Value to the Value
 
     data: float
     grad: float
     _inputs: tuple[Value, ...]
     _adjoint: float
+    _pull: Callable[..., tuple[float, ...]]
 
     if TYPE_CHECKING:
         def __getattr__(self, name: str) -> Any: ...
@@ -78,13 +79,19 @@ class Value:
             inputs = v._inputs
             if len(inputs) == 2:
                 a, b = inputs
-                da, db = _pull(v, v._adjoint, (a.data, b.data))
+                try:
+                    da, db = v._pull(v._adjoint, v.data, a.data, b.data)
+                except _BEYOND:
+                    da, db = _as_numpy(v, v._adjoint, a.data, b.data)
                 a._adjoint += da
                 if type(b) is not _Literal:  # the ln a that 2 would get from a**2 may not even exist
                     b._adjoint += db
             elif inputs:
-                (dx,) = _pull(v, v._adjoint, (inputs[0].data,))
-                inputs[0]._adjoint += dx
+                (x,) = inputs
+                try:
+                    x._adjoint += v._pull(v._adjoint, v.data, x.data)[0]
+                except _BEYOND:
+                    x._adjoint += _as_numpy(v, v._adjoint, x.data)[0]
         for v in topological:
             v.grad += v._adjoint
 
@@ -183,24 +190,33 @@ def _numpy_forward(op: Op, *arguments: float) -> float:
         return float(op.forward()(*map(numpy.float64, arguments)))
 
 
-_pulls: dict[str, Callable[..., tuple[float, ...]]] = {}
+_BEYOND = (ArithmeticError, ValueError, AttributeError)
+"""What Python raises where NumPy computes on: 1/0, ln 0, a test of what became complex."""
 
 
-def _pull(v: Value, g: float, arguments: tuple[float, ...]) -> tuple[float, ...]:
-    """The gradient g of v times its partial derivatives."""
+def contributions(v: Value, g: float) -> tuple[float, ...]:
+    """What each input of v is passed on by a gradient g of v: g times the partial derivative."""
+    arguments = [below.data for below in v._inputs]
+    try:
+        return v._pull(g, v.data, *arguments)
+    except _BEYOND:
+        return _as_numpy(v, g, *arguments)
+
+
+def _as_numpy(v: Value, g: float, *arguments: float) -> tuple[float, ...]:
+    """The same in NumPy's arithmetic."""
     op = v._op
     assert op is not None
-    try:
-        answer = _pulls[op.name](g, v.data, *arguments)
-        if complex not in map(type, answer):
-            return answer
-    except (ArithmeticError, ValueError, AttributeError):
-        pass
     plan = op.plan(tuple(range(len(arguments))), len(arguments))
     with numpy.errstate(all="ignore"):
         numbers = [numpy.float64(x) for x in (*arguments, v.data)]
         saved, seed = plan.save(*numbers), numpy.float64(g)
-        return tuple(float(pull(seed, saved, None) if pull is not None else g) for pull in plan.pulls)
+        return tuple(float(pull(seed, saved, None) if pull is not None else seed) for pull in plan.pulls)
+
+
+def _not_a_number(g: float, y: float, *arguments: float) -> tuple[float, ...]:
+    """The rule of a value where Python's floats had no answer: its partial derivatives may turn complex, or raise."""
+    raise ArithmeticError
 
 
 def _rules(op: Op) -> Callable[..., tuple[float, ...]]:
@@ -225,20 +241,29 @@ def _publish(op: Op) -> None:
     name = op.name
     native = getattr(SCALAR, _native_name(op) or "", None)
     forward = native or bind(op.function, SCALAR)
-    new = object.__new__
+    new, pull = object.__new__, _rules(op)
 
     def build(y: Any, inputs: tuple[Value, ...]) -> Value:
+        """A value where Python's floats have no answer: there NumPy's rules hold in backward too."""
         v = new(Value)
         v.data, v.grad, v.name = y, 0.0, None
-        v._op, v._inputs, v._tick = op, inputs, _tick()
+        v._op, v._pull, v._inputs, v._tick = op, _not_a_number, inputs, _tick()
         return v
 
     def unary(x: Value) -> Value:
         try:
             y = forward(x.data)
-        except (ArithmeticError, ValueError, AttributeError):
-            y = _numpy_forward(op, x.data)
-        return build(y, (x,))
+        except _BEYOND:
+            return build(_numpy_forward(op, x.data), (x,))
+        v = new(Value)
+        v.data = y
+        v.grad = 0.0
+        v.name = None
+        v._op = op
+        v._pull = pull
+        v._inputs = (x,)
+        v._tick = _tick()
+        return v
 
     def binary(a: Value, b: Any) -> Any:
         if not isinstance(b, Value):
@@ -248,14 +273,15 @@ def _publish(op: Op) -> None:
         try:
             y = forward(a.data, b.data)
             if type(y) is not float:
-                y = _numpy_forward(op, a.data, b.data)
-        except (ArithmeticError, ValueError, AttributeError):
-            y = _numpy_forward(op, a.data, b.data)
+                return build(_numpy_forward(op, a.data, b.data), (a, b))
+        except _BEYOND:
+            return build(_numpy_forward(op, a.data, b.data), (a, b))
         v = new(Value)
         v.data = y
         v.grad = 0.0
         v.name = None
         v._op = op
+        v._pull = pull
         v._inputs = (a, b)
         v._tick = _tick()
         return v
@@ -264,7 +290,6 @@ def _publish(op: Op) -> None:
         return binary(_Literal(a), b) if isinstance(a, int | float | numpy.number) else NotImplemented
 
     method: Callable[..., Any] = unary if len(op.arrays) == 1 else binary
-    _pulls[name] = _rules(op)
     method.__name__, method.__doc__ = name, op.function.__doc__
     setattr(Value, name, method)
     for dunder, reverse in op.dunders():

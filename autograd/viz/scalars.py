@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Sequence
 
-from autograd.value import Value, _pull
+from autograd.value import Value, contributions
 from autograd.viz import text
 from autograd.viz.model import Box, Edge, Plain
 from autograd.viz.read import group_box, infix, titled
@@ -60,7 +60,7 @@ class ValueGraph(Plain):
         if not self.partials or op is None:
             return Edge(tail, head)
         slot = [j for j, below in enumerate(v._inputs) if not _is_literal(below)][k]
-        value = text.number(_pull(v, 1.0, tuple(below.data for below in v._inputs))[slot])
+        value = text.number(contributions(v, 1.0)[slot])
         return Edge(
             tail, head, label=f"∂ {value}", tooltip=f"∂y/∂{op.arrays[slot]} = {op.partials[slot]} = {value}"
         )
@@ -95,7 +95,7 @@ def _gradients(order: list[Value]) -> dict[int, float]:
     found[root._tick] = 1.0
     for v in reversed(order):
         if v._inputs:
-            parts = _pull(v, found[v._tick], tuple(below.data for below in v._inputs))
+            parts = contributions(v, found[v._tick])
             for below, part in zip(v._inputs, parts, strict=True):
                 found[below._tick] += part
     return found

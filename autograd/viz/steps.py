@@ -15,7 +15,7 @@ from autograd import tape
 from autograd.errors import GraphError
 from autograd.tape import Leaf, Node, Walk, fit, writes
 from autograd.tensor import Tensor
-from autograd.value import Value, _pull
+from autograd.value import Value, contributions
 from autograd.viz import text
 from autograd.viz.model import Box
 from autograd.viz.read import TapeGraph, detail, is_inline, untouched
@@ -205,8 +205,7 @@ def _of_value(root: Value) -> Record:
             held = v.grad if v.grad else None
             found.backward.append(Step("leaf", i, f"{name}.grad = ∂{call}/∂{name}", g, (), heard, held))
             continue
-        inputs = tuple(b.data for b in v._inputs)
-        amounts, factors = _pull(v, g, inputs), _pull(v, 1.0, inputs)
+        amounts, factors = contributions(v, g), contributions(v, 1.0)
         names = names_of(v._op, [called(b) for b in v._inputs], name, {})
         shares = []
         for slot, below in enumerate(v._inputs):
