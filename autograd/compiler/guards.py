@@ -21,7 +21,7 @@ from typing import Any, NamedTuple
 import numpy
 
 from autograd.compiler.address import memory
-from autograd.compiler.words import place_of_cell, place_of_slot, place_of_version, same_words
+from autograd.compiler.words import place_of_cell, place_of_slot, place_of_version, same_words, word_of_field
 from autograd.errors import is_internal
 from autograd.tensor import Tensor
 
@@ -215,10 +215,9 @@ class Survey:
         names = set(mentioned(function.__code__))
         self._names |= names
         scope, title = function.__globals__, function.__name__
-        self.conditions.append(Condition("{0}.__code__ is {1}", (function, function.__code__), f"the code of {title}"))
-        self.conditions.append(
-            Condition("{0}.__defaults__ is {1}", (function, function.__defaults__), f"a default argument of {title}")
-        )
+        for field, what in (("__code__", "the code"), ("__defaults__", "a default argument")):
+            values, word = (function, getattr(function, field)), word_of_field(function, field)
+            self.conditions.append(Condition(f"{{0}}.{field} is {{1}}", values, f"{what} of {title}", None, word))
         for name in sorted(names & scope.keys()):
             label = f"the global {name!r}"
             self.conditions.append(equal(f"{{0}}[{name!r}]", scope[name], scope, label=label))
@@ -311,6 +310,8 @@ class Survey:
             place = f"getattr({{0}}, {name!r})"
         else:
             place = f"{{0}}.{name}"
+        if home is None and name in own and not isinstance(thing, ModuleType) and type(own) is dict:
+            home = own
         self.conditions.append(equal(place, value, thing, label=f"attribute {name!r} of {label}", home=home))
         self._value(value, f"attribute {name!r} of {label}")
 

@@ -1,9 +1,9 @@
 """Many comparisons of one word in memory with what it was, as one call of machine code.
 
-What an attribute in a slot or a closure cell holds is a word at a fixed place, the address of an object; and the
-dictionaries of some Pythons carry a version that every write changes. A program's guards are mostly such: reading a
-word takes a nanosecond, asking for an attribute fifteen. The places are found by trying; where something is not as
-thought, there are no words, and everything is asked for.
+What an attribute in a slot, a closure cell or a field of a function holds is a word at a fixed place, the address of an
+object; and the dictionaries of some Pythons carry a version that every write changes. A program's guards are mostly such:
+reading a word takes a nanosecond, asking for an attribute fifteen. The places are found by trying; where something is not
+as thought, there are no words, and everything is asked for.
 """
 
 from __future__ import annotations
@@ -12,13 +12,13 @@ import ctypes
 import sys
 from collections.abc import Callable
 from functools import cache
-from types import CellType
+from types import CellType, FunctionType
 from typing import Any
 
 from autograd.compiler.address import memory
 from autograd.tensor import Tensor
 
-__all__ = ["place_of_cell", "place_of_slot", "place_of_version", "same_words"]
+__all__ = ["place_of_cell", "place_of_slot", "place_of_version", "same_words", "word_of_field"]
 
 VERSION = 3  # words from the start of a dictionary: its head, the number of its items, then the version
 
@@ -90,12 +90,34 @@ def place_of_slot(t: Tensor, name: str) -> int | None:
 @cache
 def _cells() -> bool:
     value = object()
-    return memory is not None and memory[(id(CellType(value)) >> 3) + 2] == id(value)
+    cell = CellType(value)
+    return memory is not None and memory[(id(cell) >> 3) + 2] == id(value)
 
 
 def place_of_cell(cell: CellType) -> int | None:
     """The address of the word in which a closure cell holds its contents."""
     return id(cell) + 16 if _cells() else None
+
+
+@cache
+def _field(name: str) -> int | None:
+    """Bytes from the start of a function to its code, or its defaults."""
+    if memory is None:
+        return None
+
+    def probe(x: Any) -> Any:
+        return x
+
+    probe.__defaults__ = (object(),)
+    start, value = id(probe) >> 3, id(getattr(probe, name))
+    found = [k for k in range(FunctionType.__basicsize__ // 8) if memory[start + k] == value]
+    return 8 * found[0] if len(found) == 1 else None
+
+
+def word_of_field(function: FunctionType, name: str) -> tuple[int | None, int]:
+    """The address of the word in which a function holds its code, or its defaults, and the word."""
+    offset, value = _field(name), getattr(function, name)
+    return (None if offset is None else id(function) + offset), 0 if value is None else id(value)
 
 
 def place_of_version(home: dict[Any, Any]) -> int | None:
