@@ -8,11 +8,12 @@ from collections.abc import Callable, Iterator
 import numpy as np
 
 from nn import activations
+from nn import functional as F
 from nn.doctor.patient import Array, Patient, rms
 from nn.doctor.report import Finding
-from nn.losses import BCELoss, BCEWithLogitsLoss, CrossEntropyLoss
+from nn.losses import BCELoss, BCEWithLogitsLoss, CrossEntropyLoss, NLLLoss
 
-__all__ = ["AFTER_PASS", "BEFORE"]
+__all__ = ["AFTER_PASS", "BEFORE", "CONSEQUENCES", "refused"]
 
 Check = Callable[[Patient], Iterator[Finding]]
 
@@ -98,28 +99,69 @@ def _correlation(x: Array, target: Array) -> Array:
 # ---- one forward and backward pass -----------------------------------------------------------------------------------
 
 
+def refused(patient: Patient) -> Finding | None:
+    """Targets that the loss itself refuses: classes beyond those of the output, shares that are no shares."""
+    target = patient.target
+    if not target.size:
+        return None
+    low, high = target.min(), target.max()
+    if target.dtype.kind in "iu" and (patient.uses(CrossEntropyLoss, F.cross_entropy) or patient.uses(NLLLoss, F.nll_loss)):
+        classes = patient.output.shape[1] if patient.output is not None and patient.output.ndim > 1 else 0
+        kept = target[target != getattr(patient.loss, "ignore_index", -100)]
+        if classes and kept.size and (kept.min() < 0 or kept.max() >= classes):
+            return Finding(
+                "targets out of range",
+                f"The network has {classes} outputs, one for each of the classes 0 to {classes - 1}, and targets go from "
+                f"{kept.min()} to {kept.max()}.",
+                "classes, y = np.unique(y, return_inverse=True)    # 0, 1, 2, …; and as many outputs as classes",
+                {"outputs": float(classes), "least": float(kept.min()), "greatest": float(kept.max())},
+            )
+    return _no_share(patient, float(low), float(high))
+
+
+def _no_share(patient: Patient, low: float, high: float) -> Finding | None:
+    """Binary cross-entropy of targets that are no probabilities."""
+    binary = patient.uses(BCELoss, F.binary_cross_entropy) or patient.uses(
+        BCEWithLogitsLoss, F.binary_cross_entropy_with_logits
+    )
+    if not binary or (low >= 0 and high <= 1):
+        return None
+    return Finding(
+        "targets out of range",
+        f"Binary cross-entropy takes targets between 0 and 1, and these go from {low:.3g} to {high:.3g}: the loss can fall "
+        "without end, or is refused.",
+        "y = (y > y.mean()).astype(np.float32)    # 0 and 1",
+        {"least": low, "greatest": high},
+    )
+
+
 def targets(patient: Patient) -> Iterator[Finding]:
     """Targets that the output cannot reach, or of a size that makes every loss huge."""
     target = patient.target
-    if target.dtype.kind != "f" or not target.size:
+    if not target.size:
         return
     low, high = float(target.min()), float(target.max())
-    last = patient.outputs[-1][1] if patient.outputs else None
+    no_share = _no_share(patient, low, high)
+    if no_share is not None:
+        yield no_share
+        return
+    if target.dtype.kind != "f":
+        return
+    last = patient.last
     least, most = RANGES.get(type(last), (-np.inf, np.inf))
     if low < least - 1e-6 or high > most + 1e-6:
+        share = float(((target < least - 1e-6) | (target > most + 1e-6)).mean())
         yield Finding(
             "targets out of range",
-            f"The network ends in {type(last).__name__}, whose output lies in [{least:g}, {most:g}], "
-            f"and targets "
-            f"lie in [{low:.3g}, {high:.3g}]: some can never be reached.",
+            f"The network ends in {type(last).__name__}, whose output lies in [{least:g}, {most:g}], and targets lie in "
+            f"[{low:.3g}, {high:.3g}]: {share:.0%} of them can never be reached.",
             "model = nn.Sequential(*list(model.children())[:-1])    # a linear output; or scale the targets",
             {"least": low, "greatest": high},
         )
-    elif float(target.std()) > 30 and not isinstance(patient.loss, BCELoss | BCEWithLogitsLoss | CrossEntropyLoss):
+    elif float(target.std()) > 30 and not patient.uses(CrossEntropyLoss, F.cross_entropy):
         yield Finding(
             "unscaled targets",
-            f"Targets have deviation {target.std():.3g}: losses and gradients start as large as its "
-            f"square, "
+            f"Targets have deviation {target.std():.3g}: losses and gradients start as large as its square, "
             f"{target.var():.3g}.",
             "mean, scale = y_train.mean(), y_train.std()\ny = (y - mean) / scale    # and undo it in predictions",
             {"deviation": float(target.std())},
@@ -132,8 +174,8 @@ def softmax_twice(patient: Patient) -> Iterator[Finding]:
     if output is None or not np.isfinite(output).all():
         return
     inside = bool(output.min() >= 0 and output.max() <= 1)
-    last = patient.outputs[-1][1] if patient.outputs else None
-    if isinstance(patient.loss, CrossEntropyLoss) and inside and output.ndim > 1 and output.shape[1] > 1:
+    last = patient.last
+    if patient.uses(CrossEntropyLoss, F.cross_entropy) and inside and output.ndim > 1 and output.shape[1] > 1:
         sums = output.sum(axis=1)
         if np.allclose(sums, 1, atol=1e-3) or isinstance(last, activations.Sigmoid):
             yield Finding(
@@ -143,7 +185,7 @@ def softmax_twice(patient: Patient) -> Iterator[Finding]:
                 "model = nn.Sequential(*list(model.children())[:-1])    # without the last activation",
                 {"least sum": float(sums.min())},
             )
-    elif isinstance(patient.loss, BCEWithLogitsLoss) and isinstance(last, activations.Sigmoid):
+    elif patient.uses(BCEWithLogitsLoss, F.binary_cross_entropy_with_logits) and isinstance(last, activations.Sigmoid):
         yield Finding(
             "sigmoid before a loss of logits",
             "The outputs went through a sigmoid, and BCEWithLogitsLoss applies another.",
@@ -214,7 +256,10 @@ def gradient_flow(patient: Patient) -> Iterator[Finding]:
     if not sizes:
         return
     value, chance = patient.value, patient.chance()
-    if not np.isfinite(value) or not np.isfinite(sizes).all() or value > 50 * chance + 50 or max(sizes) > 100:
+    given = rms(patient.x) if patient.x.dtype.kind == "f" else 1.0
+    growth = rms(patient.output) / max(given, 1e-12) if patient.output is not None else 0.0
+    far = value > 50 * chance + 50 or (growth > 20 and value > 10 * chance)
+    if not np.isfinite(value) or not np.isfinite(sizes).all() or far or max(sizes) > 100:
         yield Finding(
             "exploding gradients",
             f"The loss is {value:.3g}, where an answer by chance has about {chance:.3g}, and the "
@@ -223,7 +268,7 @@ def gradient_flow(patient: Patient) -> Iterator[Finding]:
             "for p in model.parameters():\n    if p.ndim > 1:\n        nn.init.kaiming_normal_(p, nonlinearity='relu')    # "
             "for tanh: "
             "xavier_uniform_\noptim.clip_grad_norm_(model.parameters(), 1.0)    # before optimizer.step()",
-            {"loss": value, "by chance": chance, "largest gradient": max(sizes)},
+            {"loss": value, "by chance": chance, "largest gradient": max(sizes), "output to input": growth},
         )
     elif len(sizes) >= 3 and max(sizes) > 0 and min(sizes[: len(sizes) // 2]) < 1e-3 * max(sizes[len(sizes) // 2 :]):
         first = min(range(len(sizes) // 2), key=lambda k: sizes[k])
@@ -254,4 +299,10 @@ def unused(patient: Patient) -> Iterator[Finding]:
 
 
 BEFORE: tuple[Check, ...] = (inputs, leak)
+CONSEQUENCES: dict[str, tuple[str, ...]] = {
+    "symmetric weights": ("dead units", "saturated units", "vanishing gradients"),
+    "dead units": ("vanishing gradients",),
+    "unnormalised input": ("saturated units",),
+}
+"""What is not told beside its cause."""
 AFTER_PASS: tuple[Check, ...] = (targets, softmax_twice, symmetry, saturation, dead_units, gradient_flow, unused)

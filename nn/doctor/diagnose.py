@@ -9,16 +9,21 @@ from typing import Any
 import numpy as np
 
 import autograd as ag
+from autograd import tape
 from autograd.errors import ArgumentError, AutogradError, DTypeError
-from nn.doctor.checks import AFTER_PASS, BEFORE
+from nn.activations import ReLU, Sigmoid, Tanh
+from nn.doctor.checks import AFTER_PASS, BEFORE, CONSEQUENCES, refused
 from nn.doctor.patient import Array, Patient, restored, rms
 from nn.doctor.report import Finding, Layer, Report
+from nn.doctor.trial import modes, steps, zero_grad
 from nn.losses import CrossEntropyLoss, MSELoss
 from nn.module import Module
 
 __all__ = ["diagnose"]
 
-SAMPLES, BATCH, STEPS = 512, 64, 20
+SAMPLES = 512
+FUNCTIONS: dict[str, Module] = {"relu": ReLU(), "sigmoid": Sigmoid(), "tanh": Tanh()}
+"""What an op stands for when forward calls it as a function."""
 
 
 def diagnose(model: Module, data: Any, loss: Callable[[Any, Any], Any] | None = None, optimizer: Any = None, *,
@@ -56,18 +61,20 @@ def diagnose(model: Module, data: Any, loss: Callable[[Any, Any], Any] | None = 
     with restored(model, optimizer), np.errstate(all="ignore"):
         trouble = _pass(patient)
         if trouble is None:
-            findings += [finding for check in AFTER_PASS for finding in check(patient)]
+            for check in AFTER_PASS:
+                above = {kind for f in findings for kind in CONSEQUENCES.get(f.kind, ())}
+                findings += [finding for finding in check(patient) if finding.kind not in above]
         else:
             findings.append(trouble)
     if trouble is None and np.isfinite(patient.value):
         if optimizer is not None or step is not None:
-            with restored(model, optimizer), np.errstate(all="ignore"):
-                findings += _steps(patient)
+            with np.errstate(all="ignore"):
+                findings += steps(patient)
         if step is not None:
             with restored(model, optimizer):
-                findings += _zero_grad(patient)
+                findings += zero_grad(patient)
         with restored(model, optimizer):
-            findings += _modes(patient)
+            findings += modes(patient)
     signals = {name: rms(y) for name, _, y in patient.outputs}
     return Report(findings, patient.layers, signals, patient.losses)
 
@@ -94,18 +101,26 @@ def _pass(patient: Patient) -> Finding | None:
     """One forward and backward pass in training mode, all of whose outputs and gradients are kept; what stopped it, if
     anything."""
     model = patient.model.train()
-    handles = []
+    handles: list[Any] = []
+    seen: list[tuple[int, int, str, Module, Array | None]] = []  # first and last tick, name, module, output
     for name, module in model.named_modules():
         if not list(module.children()):
-            handles.append(module.register_forward_hook(_keep(patient, name or type(module).__name__)))
+            handles += _watch(seen, name or type(module).__name__, module)
+
+    def look(output: Any) -> None:
+        found = [(last, name, module, y) for _, last, name, module, y in seen if y is not None]
+        found += _functions(output, [(first, last) for first, last, *_ in seen])
+        patient.outputs += [(name, module, y) for _, name, module, y in sorted(found, key=lambda f: f[0])]
+        patient.output = output.data
+
     try:
-        loss, output = patient.forward_and_backward()
+        loss, _ = patient.forward_and_backward(look=look)
     except AutogradError as error:
-        return Finding("the step fails", str(error), "# the message says what to do")
+        return refused(patient) or Finding("the step fails", str(error), "# the message says what to do")
     finally:
         for handle in handles:
             handle.remove()
-    patient.value, patient.output = float(loss.item()), output.data
+    patient.value = float(loss.item())
     for name, p in model.named_parameters():
         if p.grad is not None:
             patient.gradients[name] = p.grad.data
@@ -114,147 +129,30 @@ def _pass(patient: Patient) -> Finding | None:
     return None
 
 
-def _keep(patient: Patient, name: str) -> Callable[..., None]:
-    def keep(module: Module, args: Any, output: Any) -> None:
-        if isinstance(output, ag.Tensor):
-            patient.outputs.append((name, module, output.data))
+def _watch(seen: list[Any], name: str, module: Module) -> Iterator[Any]:
+    """Note when a module works, and what comes out of it."""
+    started: list[int] = []
 
-    return keep
+    def before(module: Module, args: Any) -> None:
+        started.append(tape.tick())
 
+    def after(module: Module, args: Any, output: Any) -> None:
+        first = output[0] if isinstance(output, tuple) and output else output
+        seen.append((started.pop(), tape.tick(), name, module, first.data if isinstance(first, ag.Tensor) else None))
 
-def _steps(patient: Patient) -> Iterator[Finding]:
-    """Trial steps over the batches, as the caller takes them, and whether the loss and the weights move as they should."""
-    patient.model.train()
-    weights = [p for p in patient.model.parameters() if p.ndim > 1]
-    before = [p.data.copy() for p in weights]
-    start, batches = patient.value, max(len(patient.x) // BATCH, 1)
-    moved: list[float] = []
-    for k in range(STEPS):
-        here = slice(k % batches * BATCH, (k % batches + 1) * BATCH)
-        x, target = ag.Tensor(patient.x[here]), ag.Tensor(patient.target[here])
-        old = [p.data.copy() for p in weights]
-        if patient.step is not None:
-            patient.step(x, target)
-        else:
-            loss = patient.loss(patient.model(x), target)
-            patient.optimizer.zero_grad()
-            loss.backward()
-            patient.optimizer.step()
-        ratios = [rms(p.data - o) / max(rms(o), 1e-12) for p, o in zip(weights, old, strict=True)]
-        moved.append(float(np.median(ratios)) if ratios else 0.0)
-        with ag.no_grad():
-            whole = patient.loss(patient.model(ag.Tensor(patient.x)), ag.Tensor(patient.target))
-        patient.losses.append(float(whole.item()))
-        if not np.isfinite(patient.losses[-1]):
-            break
-    updates = [rms(p.data - b) / len(moved) for p, b in zip(weights, before, strict=True)]
-    if len(updates) == len(patient.layers):
-        patient.layers[:] = [
-            Layer(layer.name, layer.weight, layer.gradient, u) for layer, u in zip(patient.layers, updates, strict=True)
-        ]
-    rate = _rate(patient.optimizer)
-    now = f", {rate:g}," if rate is not None else ""
-    fix = f"optimizer.param_groups[0]['lr'] = {rate / 10:g}" if rate is not None else "# a rate of a tenth"
-    end, typical = float(np.mean(patient.losses[-5:])), float(np.median(moved))
-    chance = patient.chance()
-    if not np.isfinite(end) or end > max(1.3 * start, start + 0.2 * chance) or max(moved) > 3:
-        yield Finding(
-            "learning rate too high",
-            f"In {len(moved)} steps the loss went from {start:.3g} to {patient.losses[-1]:.3g}, "
-            f"and a step changes weights by {typical:.1%} of their size: the rate{now} overshoots.",
-            fix,
-            {"loss before": start, "loss after": end, "step to weight": typical},
-        )
-    elif typical < 1e-5 and start > 0.1 * chance:
-        more = f"optimizer.param_groups[0]['lr'] = {rate * 100:g}" if rate is not None else "# a rate a hundred times as high"
-        yield Finding(
-            "learning rate too low",
-            f"A step changes weights by {typical:.1g} of their size (0.001 is usual), and "
-            f"in {len(moved)} steps the loss went from {start:.4g} to {end:.4g}: the rate{now} is too low to get anywhere.",
-            more,
-            {"loss before": start, "loss after": end, "step to weight": typical},
-        )
+    yield module.register_forward_pre_hook(before)
+    yield module.register_forward_hook(after)
 
 
-def _rate(optimizer: Any) -> float | None:
-    groups = getattr(optimizer, "param_groups", None)
-    return float(groups[0]["lr"]) if groups and "lr" in groups[0] else None
-
-
-def _zero_grad(patient: Patient) -> Iterator[Finding]:
-    """The caller's step twice on one batch: what gradient is left, beside the batch's own."""
-    assert patient.step is not None
-    patient.model.train()
-    x, target = ag.Tensor(patient.x[:BATCH]), ag.Tensor(patient.target[:BATCH])
-    parameters = list(patient.model.parameters())
-    for p in parameters:
-        p.grad = None
-    stream = ag.default_generator.get_state()
-    patient.step(x, target)
-    first = [None if p.grad is None else p.grad.data.copy() for p in parameters]
-    if any(g is None for g in first):
-        return  # the step clears gradients when it is done
-    values = [t.data.copy() for t in (*parameters, *patient.model.buffers())]
-    ag.default_generator.set_state(stream)
-    patient.forward_and_backward(BATCH)
-    own = [p.grad.data.copy() for p in parameters if p.grad is not None]
-    with ag.no_grad():
-        for t, value in zip((*parameters, *patient.model.buffers()), values, strict=True):
-            t.copy_(value)
-    for p, g in zip(parameters, first, strict=True):
-        p.grad = ag.Tensor(g)
-    ag.default_generator.set_state(stream)
-    patient.step(x, target)
-    left = [p.grad.data for p in parameters if p.grad is not None]
-    if len(own) != len(parameters) or len(left) != len(parameters):
+def _functions(output: Any, spans: list[tuple[int, int]]) -> Iterator[tuple[int, str, Module, Array]]:
+    """Activations that forward calls as functions, outside of the modules: read off the tape."""
+    if not isinstance(output, ag.Tensor) or output.node is None:
         return
-
-    def distance(a: list[Any], b: list[Any]) -> float:
-        return float(np.sqrt(sum(float(np.sum((u - v) ** 2)) for u, v in zip(a, b, strict=True))))
-
-    both = [a + b for a, b in zip(own, first, strict=True)]
-    if distance(left, both) < 0.5 * distance(left, own):
-        yield Finding(
-            "missing zero_grad",
-            "After a second step .grad holds the sum of both steps' gradients: it is never cleared, "
-            "and each step goes along the sum of all before it.",
-            "optimizer.zero_grad()    # before loss.backward()",
-            {"distance from this gradient": distance(left, own), "distance from the sum": distance(left, both)},
-        )
-
-
-def _modes(patient: Patient) -> Iterator[Finding]:
-    """In which mode the caller's step and evaluation run the modules for which it makes a difference."""
-    kinds = [m for m in patient.model.modules() if _depends_on_mode(m)]
-    if not kinds:
+    kinds = [(n, FUNCTIONS.get(n.op.name)) for n in tape.walk(output.node) if n.op is not None]
+    wanted = [(n, kind) for n, kind in kinds if kind and not any(first < n.tick < last for first, last in spans)]
+    if not wanted:
         return
-    seen: list[bool] = []
-    handles = [m.register_forward_hook(lambda module, args, output: seen.append(module.training)) for m in kinds]
-    names = ", ".join(sorted({type(m).__name__ for m in kinds}))
-    try:
-        if patient.step is not None:
-            patient.step(ag.Tensor(patient.x[:BATCH]), ag.Tensor(patient.target[:BATCH]))
-            if seen and not any(seen):
-                yield Finding(
-                    "training in evaluation mode",
-                    f"The training step runs {names} in evaluation mode: nothing is dropped, "
-                    "and running statistics are used in place of the batch's, and never learned.",
-                    "model.train()    # before the training step",
-                )
-        seen.clear()
-        if patient.evaluate is not None:
-            patient.evaluate()
-            if any(seen):
-                yield Finding(
-                    "evaluation in training mode",
-                    f"The evaluation runs {names} in training mode: answers are random, "
-                    "or depend on what else is in the batch.",
-                    "model.eval()    # before evaluating, and model.train() afterwards",
-                )
-    finally:
-        for handle in handles:
-            handle.remove()
-
-
-def _depends_on_mode(module: Module) -> bool:
-    return any(word in type(module).__name__ for word in ("Dropout", "BatchNorm")) or hasattr(module, "running_mean")
+    values = tape.values(output.node)
+    for node, kind in wanted:
+        if node in values:
+            yield node.tick, f"{type(kind).__name__.lower()}() at {node.where}", kind, values[node]

@@ -37,14 +37,28 @@ class Patient:
     layers: list[Layer] = field(default_factory=list)
     losses: list[float] = field(default_factory=list)
 
-    def forward_and_backward(self, n: int | None = None) -> tuple[Any, Any]:
-        """The loss and the output of the first n samples, after backward; gradients are left in the parameters."""
+    def forward_and_backward(self, n: int | None = None, look: Callable[[Any], None] | None = None) -> tuple[Any, Any]:
+        """The loss and the output of the first n samples, after backward; gradients are left in the parameters. `look` sees
+        the output while its graph is whole."""
         for p in self.model.parameters():
             p.grad = None
         output = self.model(ag.Tensor(self.x[:n]))
+        if look is not None:
+            look(output)
         loss = self.loss(output, ag.Tensor(self.target[:n]))
         loss.backward()
         return loss, output
+
+    def uses(self, module: type, function: Callable[..., Any]) -> bool:
+        """Whether this is the loss, as a module or as a function."""
+        return isinstance(self.loss, module) or self.loss is function
+
+    @property
+    def last(self) -> Module | None:
+        """What computed the output, if that is known."""
+        if self.outputs and self.output is not None and self.outputs[-1][2].shape == self.output.shape:
+            return self.outputs[-1][1]
+        return None
 
     def chance(self) -> float:
         """The loss of an answer that does not look at the input: ln C, or the variance of the target."""
