@@ -27,7 +27,7 @@ from autograd.tape import node_gradients
 from autograd.viz import Drawing, RenderError, card, draw, layout, render, text
 from autograd.viz.collapse import collapse
 from autograd.viz.fold import WRAP
-from autograd.viz.inside import split
+from autograd.viz.inside import repeats, split
 from autograd.viz.model import Plain
 from autograd.viz.page import laid_out
 
@@ -742,6 +742,39 @@ def test_every_node_of_a_large_graph_can_be_reached() -> None:
     assert opened(drawing._graph, drawing._units) == list(range(len(drawing._graph.inputs)))
     assert any("turns of a loop" in line for b in drawing.picture.boxes for line in b.note)
     assert took < 4  # 0.3 s on an idle machine
+
+
+def test_the_steps_of_a_recurrent_layer_are_found() -> None:
+    """They come from one line of the user's, and repeat: a box for each step, and one for the weights that all of them use."""
+    nn = pytest.importorskip("nn")
+    drawing = draw(nn.LSTM(3, 5), np.ones((12, 2, 3), np.float32))
+    boxes = drawing.picture.boxes
+    assert len(drawing._graph.inputs) > 200 and len(boxes) <= 18
+    (weights,) = [b for b in boxes if b.name == "4 parameters"]
+    assert weights.note == ("weight_ih_l0, weight_hh_l0, bias_ih_l0, bias_hh_l0",)
+    steps = [b for b in boxes if "nodes inside" in b.name]
+    assert len(steps) >= 12 and len({b.name for b in steps}) <= 3
+    assert opened(drawing._graph, drawing._units) == list(range(len(drawing._graph.inputs)))
+
+
+def test_repeated_ops_are_found_where_they_begin_and_end() -> None:
+    class Kinds(FakeGraph):
+        def kind(self, i: int) -> Any:
+            return word[i]
+
+    word = "xyz" + "abcde" * 7 + "pq"
+    runs = repeats(Kinds([[]] * len(word), set()), range(len(word)))
+    assert ["".join(word[i] for i in run) for run in runs] == ["xyz", *["abcde"] * 7, "pq"]
+    word = "abcdefghij" * 2 + "klmnopqrstuvwxyz"
+    assert len(repeats(Kinds([[]] * len(word), set()), range(len(word)))) == 1
+
+
+def test_a_second_order_graph() -> None:
+    x = leaf([1.0, 2.0], "x")
+    (x**3).sum().backward(create_graph=True)
+    assert x.grad is not None
+    boxes = draw((x.grad * x.grad).sum()).picture.boxes
+    assert boxes[-1].value == ("153",) and {"x"} == {b.name for b in boxes if b.kind == "parameter"}
 
 
 # ---- the page ------------------------------------------------------------------------------------------------

@@ -2,14 +2,15 @@
 
 Nodes are grouped in runs that are contiguous on the tape. Inputs are older than what uses them, so edges
 between runs only go forward, and the smaller graph has no cycles either. Runs are cut where there is
-something to recognise: at named nodes, and where a parameter or an input comes in. If that leaves too
+something to recognise: by modules, or by the turns of a loop where they are not too many; else at named nodes, and where a
+parameter or an input comes in. If that leaves too
 many boxes, the beginning and the end of the graph are shown in full, and what lies between in a few
 groups.
 """
 
 from __future__ import annotations
 
-from autograd.viz.inside import split
+from autograd.viz.inside import repeats, split, turns
 from autograd.viz.model import Graph
 
 __all__ = ["collapse"]
@@ -29,6 +30,10 @@ def collapse(graph: Graph, limit: int) -> list[list[int]]:
         if len(units) < limit:
             return [*units, [count - 1]]
     ops = [i for i, inputs in enumerate(graph.inputs) if inputs]
+    if any(3 <= len(runs) <= MODULES and len(ops) >= 4 * len(runs) for runs in (turns(graph, ops), repeats(graph, ops))):
+        units = split(graph, range(count - 1), min(limit - 1, MODULES))
+        if len(units) < limit:
+            return [*units, [count - 1]]
     sources = [i for i, inputs in enumerate(graph.inputs) if not inputs]
     units = [*([i] for i in sources), *(unit for run in _runs(graph, ops) for unit in _with_ends(run))]
     if len(units) <= limit:

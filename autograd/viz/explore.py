@@ -106,6 +106,10 @@ class Restricted:
         """Its line."""
         return self._graph.place(i)
 
+    def kind(self, i: int) -> Any:
+        """What it does."""
+        return self._graph.kind(i)
+
 
 def _called(box: Box) -> str:
     return box.name or f"{box.label or box.kind} {box.shape}".strip()

@@ -10,12 +10,18 @@ from collections.abc import Callable, Hashable, Sequence
 from math import ceil
 from typing import Any
 
+import numpy
+
 from autograd.viz.model import Graph
 
-__all__ = ["LIMIT", "paths", "split", "turns"]
+__all__ = ["LIMIT", "paths", "repeats", "split", "turns"]
 
 LIMIT = 36
 """Boxes in an opened box, about."""
+SHARED = 4
+"""Units that use the same sources, from which on these share a box."""
+PERIOD = 400
+"""Nodes in a part that is found to repeat, at most."""
 
 
 def split(graph: Graph, members: Sequence[int], limit: int = LIMIT) -> list[list[int]]:
@@ -40,7 +46,10 @@ def _runs(graph: Graph, ops: list[int]) -> list[list[int]]:
     if 1 < len(by_function) <= len(ops) // 2:
         return by_function
     by_turn = turns(graph, ops)
-    return by_turn if len(by_turn) > 1 else [[i] for i in ops]
+    if len(by_turn) > 1:
+        return by_turn
+    by_repeat = repeats(graph, ops)
+    return by_repeat if len(by_repeat) > 1 else [[i] for i in ops]
 
 
 def _cut(ops: Sequence[int], key: Callable[[int], Hashable]) -> list[list[int]]:
@@ -68,6 +77,30 @@ def turns(graph: Graph, ops: Sequence[int]) -> list[list[int]]:
         runs[-1].append(i)
         before = (code, at)
     return runs
+
+
+def repeats(graph: Graph, ops: Sequence[int]) -> list[list[int]]:
+    """The nodes cut where the same ops come again, as the steps of a recurrent layer do: at the shortest period that covers
+    most of them. One run, if nothing repeats."""
+    numbers: dict[Any, int] = {}
+    kinds = numpy.array([numbers.setdefault(graph.kind(i), len(numbers)) for i in ops])
+    if None in numbers or len(numbers) < 2:
+        return [list(ops)]
+    best = (0, 0, 0)  # nodes covered, where they begin, the period
+    for period in range(4, min(PERIOD, len(ops) // 3) + 1):
+        edges = numpy.flatnonzero(kinds[period:] != kinds[:-period])
+        borders = numpy.concatenate([[-1], edges, [len(ops) - period]])
+        at = int(numpy.argmax(numpy.diff(borders)))
+        covered = int(borders[at + 1] - borders[at] - 1) + period
+        if covered >= 3 * period and covered > 1.1 * best[0]:
+            best = (covered, int(borders[at]) + 1, period)
+    covered, start, period = best
+    if covered < 0.6 * len(ops):
+        return [list(ops)]
+    cuts = [0, *range(start or period, start + covered - period + 1, period)]
+    if start + covered < len(ops) and (start + covered - cuts[-1]) == period:
+        cuts.append(start + covered)
+    return [list(ops[a:b]) for a, b in zip(cuts, [*cuts[1:], len(ops)], strict=True)]
 
 
 def _even(runs: list[list[int]], most: int) -> list[list[int]]:
@@ -103,7 +136,23 @@ def _placed(graph: Graph, members: Sequence[int], runs: list[list[int]], limit: 
             guests.setdefault(min(where), []).append(i)
         else:
             alone.append([i])
-    return [*alone, *(sorted([*guests.get(u, ()), *unit]) for u, unit in enumerate(units))]
+    return [*_shared(alone, users), *(sorted([*guests.get(u, ()), *unit]) for u, unit in enumerate(units))]
+
+
+def _shared(alone: list[list[int]], users: dict[int, set[int]]) -> list[list[int]]:
+    """Sources that the same many units use, such as the weights of a recurrent layer, in one box: one line to each of them."""
+    together: dict[frozenset[int], list[int]] = {}
+    kept: list[list[int]] = []
+    for unit in alone:
+        where = frozenset(users.get(unit[0], ()))
+        if len(where) < SHARED:
+            kept.append(unit)
+        elif where in together:
+            together[where] += unit
+        else:
+            together[where] = [*unit]
+            kept.append(together[where])
+    return kept
 
 
 def paths(graph: Graph, members: Sequence[int]) -> tuple[str, ...]:

@@ -68,6 +68,9 @@ class Graph(Protocol):
     def place(self, i: int) -> tuple[Any, int]:
         """The code object and the instruction that recorded node i."""
 
+    def kind(self, i: int) -> Any:
+        """What nodes that do the same have in common; None if that is not known."""
+
 
 class Plain:
     """For graphs whose nodes know no modules and no lines."""
@@ -79,6 +82,10 @@ class Plain:
     def place(self, i: int) -> tuple[Any, int]:
         """Nowhere."""
         return None, 0
+
+    def kind(self, i: int) -> Any:
+        """Not known."""
+        return None
 
 
 def picture(graph: Graph, units: list[list[int]], title: str) -> Picture:

@@ -96,6 +96,11 @@ class TapeGraph:
         thing = self.things[i]
         return (thing.code, thing.instruction) if isinstance(thing, Node) else (None, 0)
 
+    def kind(self, i: int) -> Any:
+        """Its op and shape."""
+        thing = self.things[i]
+        return (thing.op.name, thing.shape) if isinstance(thing, Node) and thing.op is not None else None
+
     def box(self, i: int) -> Box:
         """The box of one node or constant."""
         thing = self.things[i]
@@ -169,8 +174,11 @@ class TapeGraph:
         if rounds > 2:
             story.append(f"{rounds:,} turns of a loop")
         wheres = [n.where for n in (nodes[0], nodes[-1]) if n.where] if nodes else []
-        names = [n.name for n in nodes if n.name]
-        return group_box(len(members), ops, names, wheres, story, self.spans.title(inside) if inside else "")
+        names = [name for n in nodes if (name := self.spans.names.get(n.tick) or n.name)]
+        title = self.spans.title(inside) if inside else ""
+        if not ops and len(nodes) == len(members):
+            title = f"{len(nodes)} parameters"
+        return group_box(len(members), ops, names, wheres, story, title)
 
 
 @contextmanager
@@ -236,7 +244,7 @@ def _kept(node: Node) -> Tensor | None:
 def is_inline(operand: Any) -> bool:
     """Whether a constant operand is a plain number: it is written beside the op's sign."""
     if isinstance(operand, Tensor):
-        return operand.ndim == 0 and operand.name is None
+        return numpy.ndim(operand.data) == 0 and operand.name is None
     return numpy.ndim(operand) == 0
 
 
@@ -297,7 +305,7 @@ def group_box(count: int, ops: Counter[str], names: Sequence[str], wheres: Seque
     note = [*story, ", ".join(signs) + (", …" if len(ops) > 4 else "")] if signs else [*story]
     if names:
         note.append(", ".join(text.shorten(n, 12) for n in names[:4]) + (", …" if len(names) > 4 else ""))
-    if title:
+    if title and ops:
         note = [f"{count:,} nodes inside", *note[:-1]] if names else [f"{count:,} nodes inside", *note]
     tooltip = [f"{count:,} nodes inside", *(f"{n:,} {sign(label)}" for label, n in ops.most_common(12))]
     tooltip += [text.shorten(name, 60) for name in names[:20]]

@@ -78,6 +78,10 @@ class _Stepped:
         """Its line."""
         return self.graph.place(i)
 
+    def kind(self, i: int) -> Any:
+        """What it does."""
+        return self.graph.kind(i)
+
 
 def page(trace: Backprop) -> str:
     """The whole page."""
