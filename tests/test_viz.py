@@ -10,7 +10,7 @@ import sys
 import time
 import xml.etree.ElementTree as ET
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -863,27 +863,145 @@ def test_text_is_neither_cut_nor_run_over(browser: Browser, tmp_path: Path, part
         assert browser.complaints() == []
 
 
-@browser_only
-def test_networks_are_legible(browser: Browser, tmp_path: Path) -> None:
-    nn = pytest.importorskip("nn")
+TEXTS = """(() => {
+  const shown = (e) => { const r = e.getBoundingClientRect(); return r.width > 0 && r.height > 0; };
+  const texts = [...document.querySelectorAll('svg text')].filter(shown), rects = texts.map((t) => t.getBoundingClientRect());
+  const found = [];
+  rects.forEach((a, i) => rects.slice(0, i).forEach((b, j) => {
+    const w = Math.min(a.right, b.right) - Math.max(a.left, b.left), h = Math.min(a.bottom, b.bottom) - Math.max(a.top, b.top);
+    if (w > 1 && h > 0.3 * Math.min(a.height, b.height)) found.push([texts[i].textContent, texts[j].textContent]);
+  }));
+  const light = (c) => {
+    const [r, g, b] = c.match(/[\\d.]+/g).slice(0, 3).map((v) => v / 255)
+      .map((v) => v <= 0.04045 ? v / 12.92 : ((v + 0.055) / 1.055) ** 2.4);
+    return 0.2126 * r + 0.7152 * g + 0.0722 * b;
+  };
+  for (const t of texts) {  // what lies under it: the last plate that holds its middle
+    const box = t.closest('.box') || t.closest('g');
+    if (!t.closest('.box') && !box.querySelector('rect')) continue;
+    const r = t.getBoundingClientRect(), x = r.x + r.width / 2, y = r.y + r.height / 2;
+    const under = [...box.querySelectorAll('rect')].filter((p) => {
+      const q = p.getBoundingClientRect(), fill = getComputedStyle(p).fill;
+      return fill !== 'none' && fill !== 'rgba(0, 0, 0, 0)' && q.left <= x && x <= q.right && q.top <= y && y <= q.bottom;
+    }).at(-1);
+    if (!under) { found.push(['outside of its box', t.textContent]); continue; }
+    const [a, b] = [light(getComputedStyle(t).fill), light(getComputedStyle(under).fill)].sort((p, q) => q - p);
+    if ((a + 0.05) / (b + 0.05) < 4.5) found.push(['contrast ' + ((a + 0.05) / (b + 0.05)).toFixed(2), t.textContent]);
+  }
+  return found;
+})()"""
+
+
+def graphs() -> dict[str, Callable[[], tuple[Any, ...]]]:
+    """What people draw."""
+    nn, optim = pytest.importorskip("nn"), pytest.importorskip("optim")
+    rng = np.random.default_rng(0)
+    x = rng.normal(size=(6, 4)).astype(np.float32)
+    classes = np.array([0, 1, 2, 0, 1, 2])
+
+    def expression() -> Any:
+        a, b = Value(2.0, "a"), Value(-3.0, "b")
+        return (a * b + a**2).tanh() * b - 1 / a
+
+    def reused() -> Any:
+        h = leaf([0.5, -0.2], "x")
+        h = h * h
+        return (h * h + h).sum()
+
+    def in_place() -> Any:
+        v = leaf(np.arange(4.0), "x")
+        y = v * 2.0
+        y[1] = v[0] * v[3]
+        y += 1.0
+        part = y[2:]
+        part *= 3.0
+        return y.sum()
+
+    def second_order() -> Any:
+        v = leaf([1.0, 2.0], "x")
+        (v**3).sum().backward(create_graph=True)
+        assert v.grad is not None
+        return (v.grad * v.grad).sum()
+
+    def ten_thousand() -> Any:
+        h = ag.Tensor(np.ones((2, 3)), name="x")
+        for k in range(2500):
+            h = (h @ leaf(np.eye(3), f"W{k}") + leaf(np.zeros(3), f"b{k}")).tanh() * 1.01
+        return h.sum()
+
+    def jitted() -> Any:
+        net = nn.MLP(4, (8,), 3)
+        optimizer = optim.Adam(net.parameters(), lr=0.01)
+
+        @ag.jit
+        def step(x, y):  # type: ignore[no-untyped-def]
+            loss = nn.functional.cross_entropy(net(x), y)
+            optimizer.zero_grad()
+            loss.backward()
+            optimizer.step()
+            return loss
+
+        step(x, classes)
+        return step
+
+    def vae() -> Any:
+        pixels = ag.Tensor((rng.random((4, 16)) > 0.5).astype(np.float32), name="x")
+        return nn.ELBOLoss()(nn.VAE(16, (8,), 2)(pixels), pixels)
+
     deep = nn.Sequential(*[nn.Sequential(nn.Linear(4, 4), nn.Tanh(), nn.LayerNorm(4)) for _ in range(40)])
-    cases = {
-        "mlp": (model(), (2, 4)),
-        "cnn": (nn.Sequential(nn.Conv2d(1, 3, 3), nn.ReLU(), nn.MaxPool2d(2), nn.Flatten(), nn.Linear(27, 3)), (2, 1, 8, 8)),
-        "lstm": (nn.LSTM(3, 5), (6, 2, 3)),
-        "transformer": (nn.TransformerEncoderLayer(8, 2, 16, batch_first=True), (2, 5, 8)),
-        "modules": (deep, (2, 4)),
+    cnn = nn.Sequential(
+        nn.Conv2d(1, 3, 3), nn.BatchNorm2d(3), nn.ReLU(), nn.MaxPool2d(2), nn.Flatten(), nn.Linear(27, 3)
+    )
+    return {
+        "expression": lambda: (expression(),),
+        "reused node": lambda: (reused(),),
+        "mlp": lambda: (nn.functional.cross_entropy(nn.MLP(4, (8, 8), 3)(ag.Tensor(x, name="x")), classes),),
+        "cnn": lambda: (cnn, rng.normal(size=(2, 1, 8, 8)).astype(np.float32)),
+        "lstm": lambda: (nn.LSTM(3, 5), rng.normal(size=(12, 2, 3)).astype(np.float32)),
+        "transformer": lambda: (nn.TransformerEncoderLayer(8, 2, 16, batch_first=True), np.ones((2, 5, 8), np.float32)),
+        "ten thousand": lambda: (ten_thousand(),),
+        "hostile": lambda: (draw_hostile(),),
+        "in place": lambda: (in_place(),),
+        "second order": lambda: (second_order(),),
+        "jitted": lambda: (jitted(),),
+        "vae": lambda: (vae(),),
+        "modules": lambda: (deep, x),
     }
-    for name, (net, shape) in cases.items():
-        drawing = draw(net, np.ones(shape, np.float32))
-        assert len(drawing.picture.boxes) <= 150
-        browser.open(drawing.save(tmp_path / f"{name}.html"))
-        browser("fit(); 0")
-        assert browser(OVERLAPS) == [], name
-        assert browser(TEXT_OUT) == [], name
+
+
+GRAPHS = ("expression", "reused node", "mlp", "cnn", "lstm", "transformer", "ten thousand", "hostile", "in place",
+          "second order", "jitted", "vae", "modules")  # fmt: skip
+
+
+@browser_only
+@pytest.mark.parametrize("name", GRAPHS)
+def test_graphs_are_legible(browser: Browser, tmp_path: Path, name: str) -> None:
+    """As SVG and as a page, in light and dark: boxes and texts are apart, texts in their boxes and easy to read."""
+    drawing = draw(*graphs()[name](), derivatives=name in ("expression", "reused node"))
+    assert len(drawing.picture.boxes) <= 150
+    page, picture = drawing.save(tmp_path / "graph.html"), drawing.save(tmp_path / "graph.svg")
+    try:
+        for dark in ("light", "dark"):
+            browser.call("Emulation.setEmulatedMedia", features=[{"name": "prefers-color-scheme", "value": dark}])
+            browser.open(page)
+            browser("fit(); zoom(1 / view.k); 0")
+            assert browser(OVERLAPS) == [] and browser(TEXT_OUT) == [] and browser(TEXTS) == []
+            assert browser("document.scripts.length") == 1 and browser.complaints() == []
+        opens = "[...document.querySelectorAll('.opens')].filter((b) => b.style.display !== 'none')"
+        if browser(f"{opens}.length"):
+            browser("fit(); 0")
+            browser.click_on(f"{opens}.at(-1)")
+            assert browser("document.querySelectorAll('.opened').length") == 1
+            browser("fit(); zoom(1 / view.k); 0")
+            assert browser(OVERLAPS) == [] and browser(TEXTS) == []
+        browser.open(picture)
+        assert browser(TEXTS) == [] and browser("document.querySelectorAll('script').length") == 0
         assert browser.complaints() == []
-    titles = browser("[...document.querySelectorAll('.opens .r-name')].map((t) => t.textContent)")
-    assert titles[0] == "0 (Sequential)" and len(titles) == 40
+    finally:
+        browser.call("Emulation.setEmulatedMedia", features=[])
+    if name == "modules":
+        titles = [b.name for b in drawing.picture.boxes if b.kind == "group"]
+        assert titles[0] == "0 (Sequential)" and len(titles) == 40
 
 
 def draw_hostile() -> Any:
