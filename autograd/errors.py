@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import copy
 import sys
-from functools import cache
+from functools import cache, lru_cache
 from pathlib import Path
 from types import CodeType, FrameType
 
@@ -100,6 +100,7 @@ def user_frame(frame: FrameType | None) -> FrameType | None:
     return frame
 
 
+@lru_cache(maxsize=4096)
 def line_of(code: CodeType | None, instruction: int) -> str | None:
     """``file.py:12`` for a code object and an instruction offset."""
     if code is None:

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import json
 import re
+import sys
+import time
 from collections.abc import Callable, Iterator
 from html import unescape
 from pathlib import Path
@@ -16,7 +19,7 @@ from test_viz import HOSTILE
 
 import autograd as ag
 from autograd import Value
-from autograd.errors import ArgumentError, DTypeError, FileError, GraphError, NotFoundError
+from autograd.errors import ArgumentError, DTypeError, FileError, GraphError, NotFoundError, UnsupportedError
 from autograd.rule import OPS
 from autograd.viz import Backprop, backprop, text
 from autograd.viz.symbols import printed, symbols
@@ -284,6 +287,54 @@ def test_the_notebook_gets_the_page_in_a_frame_of_its_own() -> None:
     assert source == trace.html() and 'data-start="7"' in source
 
 
+# ---- the widget ------------------------------------------------------------------------------------------------------------
+
+
+def test_the_widget_and_the_walk_follow_each_other() -> None:
+    pytest.importorskip("anywidget")
+    root, (a, _) = expression()
+    trace = backprop(root).step()
+    widget = trace.widget(height=480)
+    assert widget is trace.widget()
+    assert set(widget.keys) >= {"page", "height", "last", "position", "_esm"}  # what the browser is told
+    state = widget.get_state(["page", "height", "last", "position"])
+    assert state == {"page": trace.html(), "height": 480, "last": 13, "position": 6}
+    trace.goto(a)
+    assert widget.position == trace.position == 13
+    widget.set_state({"position": 9})  # as from the browser
+    assert trace.position == 9 and trace.text().startswith("step 9 of 13 · backprop · v₃")
+    widget.set_state({"position": 99})
+    assert trace.position == widget.position == 13
+    trace.rewind()
+    assert widget.position == 5
+    assert "export default" in widget._esm and "application/vnd.jupyter.widget-view+json" in widget._repr_mimebundle_()[0]
+
+
+def test_without_anywidget_there_is_an_error_with_the_way_out(monkeypatch: pytest.MonkeyPatch) -> None:
+    from autograd.viz import widget
+
+    monkeypatch.setitem(sys.modules, "anywidget", None)
+    widget._kind.cache_clear()
+    with pytest.raises(UnsupportedError, match=r"pip install anywidget.*trace\.save"):
+        backprop(expression()[0]).widget()
+
+
+MODEL = """
+class Model {
+  constructor(state) { this.state = state; this.hooks = []; this.saved = 0; }
+  get(k) { return this.state[k]; }
+  set(k, v) {
+    if (this.state[k] === v) return;
+    this.state[k] = v;
+    for (const [on, f] of this.hooks) if (on === "change:" + k) f();
+  }
+  save_changes() { this.saved++; }
+  on(k, f) { this.hooks.push([k, f]); }
+  off(k, f) { this.hooks = this.hooks.filter(([on, g]) => on !== k || g !== f); }
+}
+"""
+
+
 browser_only = pytest.mark.skipif(CHROMIUM is None, reason="there is no Chromium")
 
 
@@ -358,6 +409,48 @@ def test_keys_slider_buttons_and_clicks(browser: Browser, tmp_path: Path) -> Non
     moved = browser("document.getElementById('world').getAttribute('transform')")
     browser.wheel(640, 300, -200)
     assert before != moved != browser("document.getElementById('world').getAttribute('transform')")
+    assert browser.complaints() == []
+
+
+@browser_only
+def test_the_widget_in_a_browser(browser: Browser, tmp_path: Path) -> None:
+    """Its module with a model as Jupyter gives it: the page in its frame and the model's position follow each other."""
+    script = (Path(ag.viz.__file__).parent / "widget.js").read_text(encoding="utf-8")
+    trace = backprop(expression()[0])
+    state = json.dumps({"page": trace.html(), "height": 500, "last": len(trace), "position": 8}).replace("</", "<\\/")
+    page = tmp_path / "notebook.html"
+    page.write_text(
+        f"<!doctype html><meta charset=utf-8><body style='margin:0'><div id=cell></div><script type=module>{MODEL}"
+        "window.said = []; addEventListener('message', (e) => said.push(e.data.step));"
+        f"{script.replace('export default', 'const made =')}\nwindow.model = new Model({state});"
+        "window.end = made.render({model: window.model, el: document.getElementById('cell')});</script>",
+        encoding="utf-8",
+    )
+    browser.open(page)
+
+    def becomes(expression: str, wanted: Any) -> bool:
+        end = time.monotonic() + 10
+        while browser(expression) != wanted and time.monotonic() < end:
+            time.sleep(0.01)
+        return bool(browser(expression) == wanted)
+
+    def position(wanted: int) -> bool:
+        return becomes("window.model.state.position", wanted)
+
+    assert browser("document.querySelector('iframe').getAttribute('sandbox')") == "allow-scripts"
+    assert becomes("said.slice(0, 2)", [trace.start, 8])  # the page's own start, and then where the model is
+    browser.click(640, 480)  # the words below the picture: the keys are the frame's from now on
+    browser.key("ArrowRight")
+    assert position(9)
+    for _ in range(3):
+        browser.key("ArrowLeft")
+    assert position(6) and browser("window.model.saved") == 4  # every move of the reader's is told to Python, and once
+    browser("window.model.set('position', 12); 0")  # as from Python
+    assert becomes("said.at(-1)", 12)
+    browser.key("ArrowRight")
+    assert position(13)
+    browser("window.end(); 0")
+    assert browser("window.model.hooks.length") == 0
     assert browser.complaints() == []
 
 

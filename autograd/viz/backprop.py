@@ -69,10 +69,22 @@ class Backprop:
     def __init__(self, found: Record):
         self.record = found
         self.steps: list[Step] = [*found.forward, *found.backward]
-        self.start = self.position = len(found.forward)
+        self._widget: Any = None
+        self.start = self._position = len(found.forward)
 
     def __len__(self) -> int:
         return len(self.steps)
+
+    @property
+    def position(self) -> int:
+        """How many steps are done; the widget, if it was made, shows the same."""
+        return self._position
+
+    @position.setter
+    def position(self, value: int) -> None:
+        self._position = value
+        if self._widget is not None:
+            self._widget.position = value
 
     def step(self, count: int = 1) -> Backprop:
         """Go so many steps on, at most to the end."""
@@ -229,6 +241,23 @@ class Backprop:
             raise ArgumentError(f"the steps are saved as a page: {str(path)!r} does not end in .html.")
         write(path, self.html().encode())
         return path
+
+    def widget(self, height: int = HEIGHT) -> Any:
+        """The page as a Jupyter widget (anywidget): ``step()``, ``goto()`` in another cell move it, and its slider, keys and
+        clicks move this walk.
+
+        Args:
+            height: in pixels.
+
+        Raises:
+            UnsupportedError: if anywidget is not installed.
+            RenderError: if there is no Graphviz to lay the graph out.
+        """
+        if self._widget is None:
+            from autograd.viz.widget import widget
+
+            self._widget = widget(self, height)
+        return self._widget
 
     def _repr_html_(self) -> str | None:
         from autograd.viz.render import RenderError

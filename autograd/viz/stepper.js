@@ -148,7 +148,11 @@ function leaf(s) {
 function go(to) {
   position = Math.min(Math.max(Math.round(to), 0), last);
   render();
+  if (window.parent !== window) window.parent.postMessage({step: position}, "*");  // to the widget whose frame this is
 }
+window.addEventListener("message", (e) => {
+  if (e.source === window.parent && e.data && Number.isInteger(e.data.step) && e.data.step !== position) go(e.data.step);
+});
 function play() {
   const button = byId("play");
   if (timer !== null) { clearInterval(timer); timer = null; button.textContent = "▶ play"; return; }
@@ -189,11 +193,11 @@ slider.max = last;
 const [early, late] = document.querySelectorAll(".phases span");
 early.style.flex = data.start + " 1 0";
 late.style.flex = (last - data.start) + " 1 0";
-function settle() {
+function settle(to) {
   fit();
   data.long = view.k < 0.62;
   if (data.long) zoom(0.85 / view.k);
-  go(asked());
+  go(to);
 }
-refit = () => { const at = position; settle(); go(at); };
-settle();
+refit = () => settle(position);
+settle(asked());
