@@ -11,7 +11,7 @@ const heard = boxes.map((box) => {
   return shape("text", {class: "heard", x: x, y: y, "text-anchor": "end"}, box);
 });
 const plates = boxes.map(extent);
-let position = 0, timer = null, taken = [];
+let position = 0, told = null, timer = null, taken = [];
 
 function write(texts, lines) { texts.forEach((t, k) => { t.textContent = lines ? lines[k] || "" : k ? "" : "–"; }); }
 function box(node) { return boxes[data.home[node]]; }
@@ -72,8 +72,8 @@ function flow(from, to, down, words) {
 function beside(mark, path) {  // at the place of the line where it covers least
   const wide = words(mark), length = path.getTotalLength();
   let best = null;
-  for (const t of [0.5, 0.4, 0.6, 0.3, 0.7, 0.2, 0.8]) {
-    const p = path.getPointAtLength(length * t), mine = {x: p.x - wide / 2, y: p.y - 15, w: wide, h: 14};
+  for (const [t, above] of [[0.5, 15], [0.4, 15], [0.6, 15], [0.3, 15], [0.7, 15], [0.2, 15], [0.8, 15], [0.5, 29], [0.5, -3]]) {
+    const p = path.getPointAtLength(length * t), mine = {x: p.x - wide / 2, y: p.y - above, w: wide, h: 14};
     let covered = 0;
     for (const other of [...plates, ...taken]) {
       const w = Math.min(mine.x + mine.w, other.x + other.w) - Math.max(mine.x, other.x);
@@ -148,7 +148,9 @@ function leaf(s) {
 function go(to) {
   position = Math.min(Math.max(Math.round(to), 0), last);
   render();
-  if (window.parent !== window) window.parent.postMessage({step: position}, "*");  // to the widget whose frame this is
+  if (window.parent === window || position === told) return;
+  told = position;
+  window.parent.postMessage({step: position}, "*");  // to the widget whose frame this is
 }
 window.addEventListener("message", (e) => {
   if (e.source === window.parent && e.data && Number.isInteger(e.data.step) && e.data.step !== position) go(e.data.step);

@@ -22,6 +22,9 @@ __all__ = ["page"]
 BOXES = 260
 """Boxes in the picture; in a larger graph neighbours share one."""
 
+BRIEF = 100
+"""Nodes from which on every array is told in one line: so many boxes are seen from afar, and the page stays small."""
+
 GAP = 0.9
 """Inches between ranks: room for a contribution beside each line."""
 
@@ -46,13 +49,15 @@ class _Stepped:
                 numbers.setdefault(share.to, []).append(share.after)
         for i, final in found.gradients.items():
             numbers.setdefault(i, []).append(final)
-        self.boxes = [self._box(found, i, box, numbers.get(i, [])) for i, box in enumerate(found.boxes)]
+        self.brief = len(found.boxes) > BRIEF
+        values = {s.at: s.result for s in found.forward} | found.given if self.brief else {}
+        self.boxes = [self._box(found, i, box, numbers.get(i, []), values.get(i)) for i, box in enumerate(found.boxes)]
 
-    @staticmethod
-    def _box(found: Record, i: int, box: Box, numbers: list[Any]) -> Box:
-        lines = [text.array_lines(numpy.asarray(n)) for n in numbers]
+    def _box(self, found: Record, i: int, box: Box, numbers: list[Any], value: Any) -> Box:
+        lines = [_lines(n, self.brief) for n in numbers]
         widest = tuple(max(row, key=lambda words: card.measure("gradient", words)) for row in zip(*lines, strict=False))
-        return replace(box, name=found.symbols[i], gradient=widest, tooltip="")
+        shown = box.value if value is None or not box.value else tuple(_lines(value, self.brief))
+        return replace(box, name=found.symbols[i], value=shown, gradient=widest, tooltip="")
 
     def box(self, i: int) -> Box:
         """The box of one node."""
@@ -101,7 +106,7 @@ def page(trace: Backprop) -> str:
         "begin": text.shorten(given, 600),
         "start": trace.start,
         "docs": {op.name: op.doc for s in found.forward for op in [_op(found, s.at)]},
-        "steps": [_step(trace, s) for s in trace.steps],
+        "steps": [_step(trace, s, stepped.brief) for s in trace.steps],
     }
     below = f'<div class="hint">{_HINT}</div></main><section id="panel" aria-live="polite"></section>'
     root = found.boxes[-1].name
@@ -109,28 +114,28 @@ def page(trace: Backprop) -> str:
     return whole(title, drawing.description, shapes, data, _BUTTONS, below, ("viewer.js", "stepper.js"))
 
 
-def _lines(a: Any) -> list[str]:
-    return list(text.array_lines(numpy.asarray(a)))
+def _lines(a: Any, brief: bool) -> list[str]:
+    return [text.array(a)] if brief else list(text.array_lines(numpy.asarray(a)))
 
 
-def _step(trace: Backprop, step: Step) -> dict[str, Any]:
+def _step(trace: Backprop, step: Step, brief: bool) -> dict[str, Any]:
     found = trace.record
     short = text.array(step.result)
     out: dict[str, Any] = {"p": step.phase[0], "n": step.at, "t": step.formula, "r": short}
     if step.phase == "forward":
         op = _op(found, step.at)
-        out |= {"v": _lines(step.result), "i": found.graph.inputs[step.at], "d": op.name}
+        out |= {"v": _lines(step.result, brief), "i": found.graph.inputs[step.at], "d": op.name}
     elif step.phase == "seed":
-        out["g"] = _lines(step.result)
+        out["g"] = _lines(step.result, brief)
     elif step.phase == "leaf":
         final = found.gradients[step.at]
         held = None if step.held is None else text.array(step.held)
         exact = repr(numpy.asarray(step.result).tolist()) if numpy.size(step.result) <= 4 else ""
-        out |= {"z": _lines(final), "h": held, "y": text.array(final), "e": exact}
+        out |= {"z": _lines(final, brief), "h": held, "y": text.array(final), "e": exact}
     else:
         shares = [
             [s.to, _rule(step, s), None if s.factor is None else text.array(s.factor), text.array(s.amount),
-             None if s.before is None else text.array(s.before), text.array(s.after), _lines(s.after), int(s.summed)]
+             None if s.before is None else text.array(s.before), text.array(s.after), _lines(s.after, brief), int(s.summed)]
             for s in step.shares
         ]  # fmt: skip
         out |= {"d": _op(found, step.at).name, "s": shares}

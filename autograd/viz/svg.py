@@ -152,9 +152,9 @@ class Painter:
         if kind == "result":
             outer = _rect(x - RING, y - RING, w + 2 * RING, h + 2 * RING, radius + RING)
             out.append(f'<rect {outer} fill="none" {line}/>')
+        band = sum(row.gradient for row in card.rows) * ROW
         stroke = "" if self.lean else ' stroke="none"'
         out.append(f"<rect {_rect(x, y, w, h, radius)} {self.fill(kind)}{stroke}/>")
-        band = sum(row.gradient for row in card.rows) * ROW
         if band:
             top = y + card.inset + (len(card.rows) * ROW - band)
             if band == len(card.rows) * ROW:
@@ -249,6 +249,8 @@ def _safe(words: str, keep_newlines: bool = False) -> str:
 
 def _rect(x: float, y: float, w: float, h: float, radius: float) -> str:
     rounded = f' rx="{_n(radius)}"' if radius else ""
+    if not x and not y:  # as they are where nothing is said
+        return f'width="{_n(w)}" height="{_n(h)}"{rounded}'
     return f'x="{_n(x)}" y="{_n(y)}" width="{_n(w)}" height="{_n(h)}"{rounded}'
 
 
