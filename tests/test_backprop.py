@@ -452,7 +452,7 @@ def test_the_widget_in_a_browser(browser: Browser, tmp_path: Path) -> None:
 
     assert browser("document.querySelector('iframe').getAttribute('sandbox')") == "allow-scripts"
     assert becomes("said.slice(0, 2)", [trace.start, 8])  # the page's own start, and then where the model is
-    browser.click(640, 480)  # the words below the picture: the keys are the frame's from now on
+    browser("document.querySelector('iframe').focus(); 0")  # the keys are the frame's from now on
     browser.key("ArrowRight")
     assert position(9)
     for _ in range(3):
