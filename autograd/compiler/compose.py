@@ -145,7 +145,23 @@ def sliced(x: Any, index: Any) -> Any:
 
 def scatter_add(g: Any, index: Any, shape: tuple[int, ...]) -> Any:
     """Zeros of a shape with g added at an index."""
-    return scatter(lifted(g), positions(shape, index), shape)
+    y = scatter(lifted(g), positions(shape, index), shape)
+    if is_basic(index) and isinstance(y, Traced) and y.function == "gather":
+        box = boxed(shape, index)
+        y.settings |= {"box": box} if box is not None else {}
+    return y
+
+
+def boxed(shape: tuple[int, ...], index: Any) -> tuple[tuple[int, int], ...] | None:
+    """From where to where a basic index goes along each axis; None where it goes in steps."""
+    parts = [p for p in (index if isinstance(index, tuple) else (index,)) if p is not None]
+    if ... in parts:
+        at = parts.index(...)
+        parts[at : at + 1] = [slice(None)] * (len(shape) - len(parts) + 1)
+    parts += [slice(None)] * (len(shape) - len(parts))
+    slices = [p if isinstance(p, slice) else slice(int(p) % n, int(p) % n + 1) for p, n in zip(parts, shape, strict=True)]
+    ends = [p.indices(n) for p, n in zip(slices, shape, strict=True)]
+    return tuple((a, b) for a, b, _ in ends) if all(step == 1 for *_, step in ends) else None
 
 
 def along(indices: Any, axis: int, shape: tuple[int, ...]) -> Any:
@@ -236,19 +252,14 @@ def pad(x: Any, widths: Any) -> Any:
 
 
 def concatenate(xs: Any, axis: int = 0) -> Any:
-    """Arrays joined along an axis: each in its place among zeros, added up."""
-    xs = [lifted(x) for x in xs]
-    dtype = numpy.result_type(*(x.dtype for x in xs))
-    total, at, y = sum(x.shape[axis] for x in xs), 0, None
-    for x in xs:
-        n = x.shape[axis]
-        if n:
-            widths = [(0, 0)] * x.ndim
-            widths[axis] = (at, total - at - n)
-            part = pad(x.astype(dtype), widths)
-            y = part if y is None else y + part
-        at += n
-    return xs[0].astype(dtype) if y is None else y
+    """Arrays joined along an axis: each is written in its place."""
+    xs = [x if isinstance(x, Traced) else constant(x) for x in map(lifted, xs)]
+    dtype, (k,) = numpy.result_type(*(x.dtype for x in xs)), _axes(axis, xs[0].ndim)
+    parts = tuple(x.astype(dtype) for x in xs if x.shape[k])
+    if len(parts) < 2:
+        return (parts or (xs[0].astype(dtype),))[0]
+    shape = (*parts[0].shape[:k], sum(x.shape[k] for x in parts), *parts[0].shape[k + 1 :])
+    return Traced("join", parts, shape, dtype, axis=k)
 
 
 def moveaxis(x: Any, source: Any, destination: Any) -> Any:

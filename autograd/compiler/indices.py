@@ -8,10 +8,10 @@ from autograd.compiler.trace import REDUCTIONS, Traced
 
 __all__ = [
     "MADE_WHOLE", "MOVES", "below", "in_window", "index_below", "index_of", "long_axes", "one_for_all", "position",
-    "same_but_ones", "turns",
+    "same_but_ones", "shifted", "turns",
 ]  # fmt: skip
 
-MADE_WHOLE = ("matmul", "scatter", "call", "overlap", *REDUCTIONS)  # what is not computed one element at a time
+MADE_WHOLE = ("matmul", "scatter", "call", "overlap", "join", *REDUCTIONS)  # what is not computed one element at a time
 MOVES = ("broadcast", "reshape", "transpose", "slice", "window", "gather")
 
 
@@ -38,6 +38,13 @@ def index_of(x: Traced) -> tuple[str, ...]:
         out.append("0" if n == 1 else f"i{k}")
         k += n != 1
     return tuple(out)
+
+
+def shifted(at: tuple[str, ...], axis: int, start: int) -> tuple[str, ...]:
+    """An element further on along an axis."""
+    i = at[axis]
+    moved = i if not start else f"({start})" if i == "0" else f"{i} + {start}"
+    return (*at[:axis], "(0)" if moved == "0" else moved, *at[axis + 1 :])
 
 
 def same_but_ones(x: Traced, y: Traced) -> bool:

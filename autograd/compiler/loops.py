@@ -39,6 +39,8 @@ class Buffer:
     """Which of its place, or the offset in the arena."""
     alias: str = ""
     """The array whose memory it is, in another shape."""
+    offset: int = 0
+    """How many bytes of that come before it."""
 
     @property
     def size(self) -> int:
@@ -237,6 +239,16 @@ class Nest:
             at = next(k for k, line in enumerate(out) if line.startswith("for i0 in range("))
             out[at] = out[at].replace("range(", "share(")
         return out
+
+    def moved(self, arrays: dict[str, Buffer]) -> int:
+        """The bytes that it reads and writes: of an array of which it takes a part, that part."""
+        found: dict[str, int] = {}
+        for loop in self.loops:
+            for s in loop.statements():
+                if not isinstance(s, Let) and s.buffer not in self.rows:
+                    each = math.prod(loop.shape) * int(arrays[s.buffer].dtype.itemsize)
+                    found[s.buffer] = min(found.get(s.buffer, 0) + each, arrays[s.buffer].bytes)
+        return sum(found.values())
 
     def flops(self) -> int:
         """Scalar functions computed."""

@@ -26,6 +26,7 @@ from autograd.compiler.indices import (
     one_for_all,
     position,
     same_but_ones,
+    shifted,
     turns,
 )
 from autograd.compiler.loops import (
@@ -105,12 +106,15 @@ class Lowered:
         self.name_of: dict[float, str] = {}  # instruction -> the name of its array
         self.buffers: dict[str, Buffer] = {}
         self.whole: set[float] = set()  # outputs whose array is made by a step
+        self.joined: dict[float, str] = {}  # arrays joined in memory, of which the parts are made in their places
+        self.part_of: dict[str, str] = {}  # the array of a part -> that of the whole
         self.weight: dict[float, int] = {}  # how many instructions the expression of one that is not in memory takes
         self.variables = 0
         self._inputs()
         for x in self.instructions:
             self.weight[x.tick] = 1 + sum(self.weight[i.tick] for i in x.inputs if isinstance(i, Traced))
-            if self._needs_memory(x) and not self._has_memory(x):
+            needed = self._needs_memory(x)
+            if (needed or following(x)) and not self._has_memory(x) and needed:
                 self._step(x, self._allocate(x))
             if x.tick in self.checked and (at := self.made[x.tick].step) is not None:
                 self._put(Check(self.checked[x.tick], self.name_of[x.tick]), self.order[at] + 1)
@@ -143,12 +147,17 @@ class Lowered:
         self.made = {tick: Made(None) for tick in self.name_of}
 
     def _allocate(self, x: Traced) -> str:
+        if x.tick in self.joined:
+            return self.joined[x.tick]
         slot = self.slots.get(x.tick)
         for y in self.consumers.get(x.tick, []):
             by_name = any(z.function in BY_NAME for z in self.consumers.get(y.tick, []))
             if slot is None and y.function == "reshape" and y.tick in self.slots and y.tick not in self.whole and not by_name:
                 slot = self.slots[y.tick]  # a result that is this array in another shape
                 self.whole.add(y.tick)
+        whole = next((y for y in self.consumers.get(x.tick, []) if y.function == "join" and self._follow(y)), None)
+        if slot is None and whole is not None:
+            return self._part(whole, next(k for k, part in enumerate(whole.inputs) if part is x))
         if slot is not None:
             self.whole.add(x.tick)
             name, place = f"o{slot}", "output"
@@ -185,7 +194,7 @@ class Lowered:
             return not (turns(x) and self._resides(x.inputs[0]))
         if x.function in ("broadcast", "reshape", "transpose", "slice", "window", "cast", "count"):
             return False
-        if any(y.size > x.size for y in consumers) or self._in_windows(x):
+        if any(y.size > x.size and y.function != "join" for y in consumers) or self._in_windows(x):
             return True  # once, not in every round of an inner loop
         return len(consumers) > 1 and not self._spread(x) or self.weight[x.tick] > HEAVY
 
@@ -201,12 +210,15 @@ class Lowered:
         return False
 
     def _has_memory(self, x: Traced) -> bool:
-        """Whether x is an array of scratch in another shape: then it is that."""
-        source = x.inputs[0] if x.function == "reshape" and x.tick not in self.slots else x
+        """Whether x is an array of scratch in another shape, or rows of one: then it is that."""
+        moved = x.function == "reshape" or following(x)
+        source = x.inputs[0] if moved and x.tick not in self.slots else x
         if source.tick not in self.name_of or self.buffers[self.name_of[source.tick]].place != "arena":
             return False
         name, there, made = f"b{len(self.buffers)}", self.name_of[source.tick], self.made[source.tick]
-        self.buffers[name] = Buffer(x.dtype, x.shape, alias=self.buffers[there].alias or there)
+        before = x.settings["starts"][0] * self.buffers[there].bytes // source.shape[0] if x.function == "slice" else 0
+        offset = self.buffers[there].offset + before
+        self.buffers[name] = Buffer(x.dtype, x.shape, alias=self.buffers[there].alias or there, offset=offset)
         self.made[x.tick], self.name_of[x.tick] = Made(made.step, made.loop), name
         return True
 
@@ -234,6 +246,8 @@ class Lowered:
             product = self._product(x, name)
             self._put(product, len(self.steps))
             self.made[x.tick] = Made(product)
+        elif x.function == "join":
+            self.made[x.tick] = Made(self._parts(x, name))
         else:
             over = x.inputs[0] if x.function in MADE_WHOLE else x
             nest, loop = self._loop(self._stand(x)[0], self._reads(x))
@@ -410,6 +424,50 @@ class Lowered:
             loop.stores.append(Store(name, (*at[:lead], *place), value, "{1}" if alone else "{0} + {1}"))
         return sum(i != "0" for i in at[:lead])
 
+    def _follow(self, x: Traced) -> bool:
+        """Whether arrays that are joined follow each other in memory, which is scratch."""
+        return x.tick not in self.slots and all(n == 1 for n in x.shape[: x.settings["axis"]])
+
+    def _part(self, x: Traced, k: int) -> str:
+        """The place of part k of a join, as an array of its own."""
+        axis, part = x.settings["axis"], x.inputs[k]
+        if x.tick not in self.joined:
+            self.joined[x.tick] = name = f"b{len(self.buffers)}"
+            self.buffers[name] = Buffer(x.dtype, x.shape)
+        start, whole = sum(p.shape[axis] for p in x.inputs[:k]), self.joined[x.tick]
+        name = f"b{len(self.buffers)}"
+        base = self.buffers[whole]  # which may be a part itself
+        offset = base.offset + start * base.bytes // x.shape[axis]
+        self.buffers[name] = Buffer(x.dtype, part.shape, alias=base.alias or whole, offset=offset)
+        self.part_of[name] = whole
+        return name
+
+    def _parts(self, x: Traced, name: str) -> Step | None:
+        """Write arrays side by side, each in the loops that make it where that can be; gives the last step that does.
+
+        Where one follows the other in memory, each is an array of its own there, so that all are written by one kernel; what
+        is in memory anyway has been made there at once.
+        """
+        axis, start, last, seen = x.settings["axis"], 0, None, set()
+        follow = self._follow(x) and self.buffers[name].place == "arena"
+        if follow:
+            self.joined[x.tick] = name
+        for k, part in enumerate(x.inputs):
+            there = self.name_of.get(part.tick)
+            if follow and part.tick not in seen and there is not None and self.part_of.get(there) == name:
+                step = self.made[part.tick].step
+            else:
+                nest, loop = self._loop(long_axes(part.shape), self._reads_of_copy(part))
+                loop.sources.append("join")
+                at = index_of(part)
+                target, place = (self._part(x, k), at) if follow else (name, shifted(at, axis, start))
+                loop.stores.append(Store(target, place, self._emit(part, at, loop)))
+                step = nest
+            seen.add(part.tick)
+            start += part.shape[axis]
+            last = max(last, step, key=self.order.__getitem__)
+        return last
+
     def _product(self, x: Traced, name: str) -> Step:
         (a, ta), (b, tb) = (self._operand(i) for i in x.inputs)
         (m, n), k, total = x.shape[-2:], x.inputs[0].shape[-1], "total" in x.settings
@@ -584,6 +642,14 @@ class Lowered:
         body = [f"    {line}{_remark(step)}" for step, line in shown]
         head = "def program(thread, threads):" if self.threads > 1 else "def program():"
         return "\n".join([*lines, "", *text, "", head, *(body or ["    pass"])]) + "\n"
+
+
+def following(x: Traced) -> bool:
+    """Whether x is some rows of another array, one after the other."""
+    return (
+        x.function == "slice" and x.size > 1 and x.shape[1:] == x.inputs[0].shape[1:] and x.settings["steps"][0] == 1
+        and all(s == 1 for s in x.settings["steps"][1:])
+    )  # fmt: skip
 
 
 def size_of(x: Traced) -> tuple[int, ...]:

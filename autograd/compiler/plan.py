@@ -27,7 +27,7 @@ def plan(steps: list[Step], times: list[int], buffers: dict[str, Buffer]) -> int
     total = (by_size if len(life) <= MANY else by_birth)(life, sizes, buffers)
     for b in buffers.values():
         if b.alias and b.place == "arena":
-            b.number = buffers[b.alias].number
+            b.number = buffers[b.alias].number + b.offset
     return total
 
 

@@ -7,7 +7,8 @@ import math
 from typing import Any
 
 from autograd.compiler.capture import Program
-from autograd.compiler.trace import Traced
+from autograd.compiler.together import one_of_a_sum, one_of_equal_factors, side_by_side
+from autograd.compiler.trace import Traced, constant
 from autograd.kernels.scalars import MANY_TIMES, NEUTRAL, SELF_INVERSE
 
 __all__ = ["merge", "order", "simplify"]
@@ -18,6 +19,10 @@ def simplify(program: Program) -> None:
     merge(program)
     add_products(program)
     turn_products(program)
+    side_by_side(*counted(program))
+    one_of_equal_factors(counted(program)[0])
+    one_of_a_sum(*counted(program))
+    merge(program)
 
 
 def roots(program: Program) -> list[Traced]:
@@ -61,6 +66,10 @@ def simpler(x: Traced) -> Traced:
         if is_one(one) and isinstance(other, Traced) and other.dtype == x.dtype:
             return spread(other, x.shape, x.tick - 0.5)
     below: Any = x.inputs[0] if x.inputs else None
+    if x.function == "slice" and below.function == "join":
+        return within(x, below)
+    if x.function == "slice" and "box" in below.settings:
+        return beside(x, below)
     if x.function in SELF_INVERSE and isinstance(below, Traced) and below.function == x.function:
         return below.inputs[0]  # type: ignore[no-any-return]
     if x.function in MANY_TIMES and below.function == "broadcast" and x.dtype == below.dtype and x.dtype.kind == "f":
@@ -72,6 +81,46 @@ def simpler(x: Traced) -> Traced:
             product.tick = x.tick - 0.5
             return spread(product, x.shape, x.tick - 0.25)
     return x
+
+
+def within(x: Traced, joined: Traced) -> Traced:
+    """A slice of arrays side by side that lies within one of them, as a slice of that."""
+    axis, start = joined.settings["axis"], 0
+    low, step = x.settings["starts"][axis], x.settings["steps"][axis]
+    high = low + step * (x.shape[axis] - 1)
+    for part in joined.inputs:
+        n = part.shape[axis]
+        if start <= min(low, high) and max(low, high) < start + n:
+            starts = (*x.settings["starts"][:axis], low - start, *x.settings["starts"][axis + 1 :])
+            if x.shape == part.shape and all(s == 1 for s in x.settings["steps"]):
+                return part  # type: ignore[no-any-return]
+            y = Traced("slice", (part,), x.shape, x.dtype, starts=starts, steps=x.settings["steps"])
+            y.tick = x.tick
+            return y
+        start += n
+    return x
+
+
+def beside(x: Traced, placed: Traced) -> Traced:
+    """A slice of an array that stands among zeros: zeros, or a slice of it."""
+    box, along = placed.settings["box"], zip(x.settings["starts"], x.settings["steps"], x.shape, strict=True)
+    ends = [(low, low + step * (n - 1)) for low, step, n in along]
+    if any(max(e) < a or b <= min(e) for e, (a, b) in zip(ends, box, strict=True)):
+        zero = constant(0, x.dtype)
+        zero.tick = x.tick - 0.5
+        return spread(zero, x.shape, x.tick)
+    if not all(a <= min(e) and max(e) < b for e, (a, b) in zip(ends, box, strict=True)):
+        return x
+    source, shape = placed.inputs[0], tuple(b - a for a, b in box)
+    if source.shape != shape:
+        source = Traced("reshape", (source,), shape, x.dtype)
+        source.tick = x.tick - 0.5
+    if x.shape == shape and all(step == 1 for step in x.settings["steps"]):
+        return source  # type: ignore[no-any-return]
+    starts = tuple(low - a for low, (a, _) in zip(x.settings["starts"], box, strict=True))
+    y = Traced("slice", (source,), x.shape, x.dtype, starts=starts, steps=x.settings["steps"])
+    y.tick = x.tick
+    return y
 
 
 def is_one(x: Any) -> bool:

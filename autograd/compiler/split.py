@@ -86,7 +86,8 @@ def work(step: Step, buffers: dict[str, Buffer]) -> float:
     """About how many nanoseconds one thread takes."""
     if isinstance(step, Product):
         return step.flops() / 80
-    return max(step.flops() * 0.04, sum(buffers[name].bytes for name in step.buffers()) * 0.05)
+    moved = step.moved(buffers) if isinstance(step, Nest) else sum(buffers[name].bytes for name in step.buffers())
+    return max(step.flops() * 0.04, moved * 0.05)
 
 
 def scattered(nest: Nest, buffers: dict[str, Buffer]) -> dict[str, str] | None:

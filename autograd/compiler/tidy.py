@@ -33,8 +33,8 @@ def drop_unread(steps: list[Step], buffers: dict[str, Buffer]) -> None:
             read |= {s.buffer for s in step.statements() if isinstance(s, Load)}
         else:
             read |= set(step.buffers())
-    read |= {buffers[name].alias for name in read}
-    unread = {name for name, b in buffers.items() if b.place == "arena" and name not in read}
+    read |= {buffers[name].alias for name in read} - {""}
+    unread = {name for name, b in buffers.items() if b.place == "arena" and not {name, b.alias} & read}
     for step in steps:
         if isinstance(step, Nest):
             step.fills = [f for f in step.fills if f.buffer not in unread]

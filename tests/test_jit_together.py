@@ -1,0 +1,116 @@
+"""What a program does at once though it was written in pieces: joined arrays, gradients of slices, many small products."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+import pytest
+
+import autograd as ag
+import nn
+
+pytestmark = pytest.mark.skipif(not ag.can_compile(), reason="nothing can be compiled here")
+
+DRAWN = np.random.default_rng(0)
+X, Y, W = DRAWN.random((6, 5)), DRAWN.random((3, 5)), DRAWN.random((5, 5)) / 3
+
+
+def recurrent(x: Any, w: Any) -> Any:
+    h = x[0:2] @ w
+    for t in range(2, 6):
+        h = np.tanh(x[t : t + 1] @ w + h @ w)
+    return h
+
+
+def known_before(x: Any, w: Any) -> Any:
+    steps = [x[t : t + 1] for t in range(6)]
+    h, seen = steps[0], []
+    for step in steps[1:]:
+        h = np.tanh(step @ w + h @ w + w.sum(0))
+        seen.append(h)
+    return np.concatenate(seen)[::-1][1:4:2]
+
+
+def feeds_itself(x: Any, w: Any) -> Any:
+    """Products with one factor, of which each needs the one before."""
+    for _ in range(6):
+        x = x @ w
+    return x
+
+
+def crossed(x: Any, w: Any) -> Any:
+    """Each of two factors meets what the other made."""
+    a, b = [x[k : k + 1] @ w for k in range(5)], [x[k : k + 1] @ w.T for k in range(5)]
+    return sum(p @ w.T for p in a) * sum(q @ w for q in b)
+
+
+FUNCTIONS: dict[str, tuple[Callable[..., Any], tuple[Any, ...]]] = {
+    "rows": (lambda x, y: np.concatenate([x, y * 2, x + 1]), (X, Y)),
+    "columns": (lambda x, y: np.concatenate([x.T, y.T], axis=1) * 3, (X, Y)),
+    "stack": (lambda x: np.stack([x, np.exp(x), x])[1:].sum(0), (X,)),
+    "numbers": (lambda x, y: np.stack([x.sum(), y.sum(), x[0, 0]]), (X, Y)),
+    "stack of columns in a product": (lambda x, y: np.stack([x[:, 0], x[:, 1]], axis=1) @ y[:2], (X, Y)),
+    "what is joined and reduced": (lambda x: np.concatenate([x, x.sum(0, keepdims=True)]), (X,)),
+    "joined in joined": (lambda x, y: np.concatenate([np.concatenate([x, y]) * 2, np.concatenate([y, x])]) @ W, (X, Y)),
+    "one twice": (lambda x: np.concatenate([x @ W, x @ W]) + 1, (X,)),
+    "one column": (lambda x: np.stack([x[:, 0] * 2, x[:, 1]], axis=1)[:, -1] * x[0, 0], (X,)),
+    "a slice over a border": (lambda x, y: np.concatenate([x, y])[5:7], (X, Y)),
+    "backwards": (lambda x, y: np.concatenate([x, y])[8:2:-1], (X, Y)),
+    "slices apart": (lambda x: np.tanh(x[:2]) * 3 + x[2:4] * x[4:], (X,)),
+    "slices with gaps": (lambda x: np.exp(x[:, 0]) + x[:, 1] * 2 + x[:, 3], (X,)),
+    "slices that overlap": (lambda x: x[1:] * x[:-1], (X,)),
+    "slices and the whole": (lambda x: np.concatenate([x[:, :2] ** 2, x[:, 2:]], axis=1) * x, (X,)),
+    "slices of slices": (lambda x: np.tanh(x[1:3])[0:1] * 3 + np.stack([x[0], x[1] * 2, x[3]])[1], (X,)),
+    "recurrent": (recurrent, (X, W)),
+    "known before": (known_before, (X, W)),
+    "feeds itself": (feeds_itself, (X, W)),
+    "crossed": (crossed, (X, W)),
+}
+
+
+@pytest.mark.parametrize("name", FUNCTIONS)
+def test_values_and_gradients_are_those_of_the_pieces(name: str) -> None:
+    function, arrays = FUNCTIONS[name]
+
+    def both(*given: Any) -> Any:
+        leaves = [a.detach().requires_grad_() for a in given]
+        y = function(*leaves)
+        (y * np.cos(np.arange(y.size)).reshape(y.shape)).sum().backward()
+        return y.detach(), *(leaf.grad for leaf in leaves)
+
+    tensors = [ag.from_numpy(a) for a in arrays]
+    compiled = ag.jit(both)
+    for _ in range(2):
+        for expected, found in zip(both(*tensors), compiled(*tensors), strict=True):
+            np.testing.assert_allclose(found.numpy(), expected.numpy(), 1e-11, 1e-11)
+    assert compiled.explain().segments == 0
+
+
+def products(step: Any) -> int:
+    return sum("matmul" in kernel.functions for kernel in step.explain().kernels)
+
+
+def test_a_recurrent_layer_makes_few_products() -> None:
+    steps, model = 12, nn.LSTM(8, 16)
+    x = ag.Tensor(np.random.default_rng(0).normal(size=(steps, 4, 8)).astype(np.float32))
+
+    @ag.jit
+    def step(x: Any) -> Any:
+        for p in model.parameters():
+            p.grad = None
+        loss = (model(x)[0][-1] ** 2).sum()
+        loss.backward()
+        return loss
+
+    step(x)
+    assert products(step) == steps + (steps - 1) + 3  # forward of h, backward of h; inputs and both weights' gradients once
+    kernels = step.source().count("def kernel")
+    assert kernels < 40  # and not one for every step
+
+
+def test_products_that_wait_for_each_other_stay_apart() -> None:
+    chain = ag.jit(feeds_itself)
+    chain(X, W)
+    assert products(chain) == 6
