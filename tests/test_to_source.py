@@ -5,6 +5,7 @@ from __future__ import annotations
 import ast
 import subprocess
 import sys
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -17,6 +18,7 @@ from autograd import Value
 from autograd.errors import ArgumentError, DTypeError, GraphError
 from autograd.rule import OPS
 from autograd.viz.latex import to_latex
+from autograd.viz.polish import polished
 
 
 def leaf(data: Any, name: str | None = None, dtype: Any = np.float64) -> ag.Tensor:
@@ -93,7 +95,7 @@ def test_a_network_reads_as_one_writes_it() -> None:
         "h = np.tanh(v2)  # (5, 6)",
         "g_v2 = g_h * (1 - h * h)",
         "g_b = np.sum(g_v2, axis=0)",
-        "g_v = np.matmul(np.swapaxes(h, -1, -2), g_z)",
+        "g_v = h.T @ g_z",
         "v4 = logsumexp(z, axis=1)  # (5,)",
         'return loss, {"w": g_w, "b": g_b, "v": g_v}',
     ):
@@ -126,24 +128,91 @@ def test_models_of_nn() -> None:
             check(loss, leaves)
 
 
-def test_convolution_recurrence_and_attention() -> None:
+def kinds() -> dict[str, Callable[[Any], tuple[Any, tuple[int, ...]]]]:
+    """Every kind of model that the notebooks have: the network, and the shape of what it takes."""
+    def convolution(nn: Any) -> Any:
+        return nn.Sequential(
+            nn.Conv2d(1, 3, 3, padding=1), nn.BatchNorm2d(3), nn.ELU(), nn.MaxPool2d(2), nn.Flatten(), nn.Linear(48, 3)
+        )
+
+    def dropout(nn: Any) -> Any:
+        return nn.Sequential(nn.Linear(3, 4), nn.BatchNorm1d(4), nn.SiLU(), nn.Dropout(0.5), nn.LayerNorm(4), nn.Linear(4, 2))
+
+    return {
+        "mlp": lambda nn: (nn.MLP(4, (8, 8), 3), (5, 4)),
+        "convolution": lambda nn: (convolution(nn), (2, 1, 8, 8)),
+        "transposed": lambda nn: (nn.Sequential(nn.ConvTranspose2d(2, 3, 3, stride=2), nn.AvgPool2d(3)), (2, 2, 4, 4)),
+        "rnn": lambda nn: (nn.RNN(3, 4), (5, 2, 3)),
+        "lstm": lambda nn: (nn.LSTM(3, 4, num_layers=2), (5, 2, 3)),
+        "gru": lambda nn: (nn.GRU(3, 4, bidirectional=True), (5, 2, 3)),
+        "transformer": lambda nn: (nn.TransformerEncoderLayer(8, 2, 16, batch_first=True), (2, 5, 8)),
+        "dropout and norms": lambda nn: (dropout(nn), (6, 3)),
+        "vae": lambda nn: (nn.VAE(6, (5,), 2), (4, 6)),
+    }
+
+
+@pytest.mark.parametrize("kind", kinds())
+def test_every_kind_of_model(kind: str, tmp_path: Path) -> None:
+    """Loss and gradients to 1e-12, where nothing but NumPy is."""
     nn = pytest.importorskip("nn")
     rng = np.random.default_rng(0)
-    models = [
-        (nn.Sequential(nn.Conv2d(1, 3, 3, padding=1), nn.ELU(), nn.MaxPool2d(2), nn.Flatten(), nn.Linear(48, 3)), (2, 1, 8, 8)),
-        (nn.LSTM(3, 4, num_layers=2), (5, 2, 3)),
-        (nn.GRU(3, 4), (5, 2, 3)),
-        (nn.TransformerEncoderLayer(8, 2, 16, dropout=0.0, batch_first=True), (2, 5, 8)),
-        (nn.Sequential(nn.Linear(3, 4), nn.BatchNorm1d(4)), (6, 3)),
-    ]
-    for model, shape in models:
-        model.double()
+    model, shape = kinds()[kind](nn)
+    model.double()
+    if kind == "vae":
+        x = (rng.random(shape) > 0.5).astype(float)
+        loss = nn.ELBOLoss()(model(x), x)
+    else:
         out = model(rng.normal(size=shape))
         out = out[0] if isinstance(out, tuple) else out
-        leaves = list(model.parameters())
-        for k, p in enumerate(leaves):
-            p.name = f"p{k}"
-        check((out * rng.normal(size=out.shape)).sum(), leaves, rtol=1e-11)
+        loss = (out * rng.normal(size=out.shape)).sum()
+    leaves = list(model.parameters())
+    for k, p in enumerate(leaves):
+        p.name = f"p{k}"
+    source = check(loss, leaves)
+    body = source[source.index("# forward") :]
+    assert "np.matmul(" not in body and "slice(None" not in body
+
+
+def test_embeddings_and_attention() -> None:
+    nn = pytest.importorskip("nn")
+
+    class Words(nn.Module):  # type: ignore[misc, name-defined]
+        def __init__(self) -> None:
+            super().__init__()
+            self.table, self.attention, self.out = nn.Embedding(9, 6), nn.MultiheadAttention(6, 2), nn.Linear(6, 3)
+
+        def forward(self, words: Any) -> Any:
+            h = self.table(words)
+            return self.out(self.attention(h, h, h)[0].mean(axis=0))
+
+    model = Words().double()
+    loss = nn.functional.cross_entropy(model(np.array([[1, 2], [3, 1], [8, 8]])), np.array([0, 2]))
+    leaves = list(model.parameters())
+    for k, p in enumerate(leaves):
+        p.name = f"p{k}"
+    check(loss, leaves)
+
+
+@pytest.mark.parametrize(
+    ("words", "better"),
+    [
+        ("np.matmul(np.swapaxes(a, -1, -2), g_b)", "a.T @ g_b"),
+        ("np.swapaxes(c, -1, -2)", "np.swapaxes(c, -1, -2)"),
+        ("np.swapaxes(a, 0, 1)", "np.swapaxes(a, 0, 1)"),
+        ("np.reshape(c, (math.prod(c.shape[:-1]), c.shape[-1]))", "np.reshape(c, (6, 4))"),
+        ("np.reshape(a, (math.prod(a.shape[:-1]), a.shape[-1]))", "a"),
+        ("np.swapaxes(np.reshape(g_c, (6, 4)), -1, -2)", "np.reshape(g_c, (6, 4)).T"),
+        ("f(g, (slice(None, None, None), slice(0, 8, 2), None, 3))", "f(g, np.s_[:, 0:8:2, None, 3])"),
+        ("np.mean(a, axis=(-1,), keepdims=True)", "np.mean(a, axis=-1, keepdims=True)"),
+        ("(a - b) ** (2 * 1 - (2 != 0))", "a - b"),
+        ("g_a[*(slice(None),) * (0 % g_a.ndim), slice((0, 1, 2)[1], (0, 1, 2)[2])]", "g_a[1:2]"),
+        ("g_a[*(slice(None),) * (-1 % g_a.ndim), slice((0, 1, 2)[0], (0, 1, 2)[1])]", "g_a[:, 0:1]"),
+        ("a ** 1.0", "a ** 1.0"),
+        ("unknown.shape[0] + a.shape[5]", "unknown.shape[0] + a.shape[5]"),
+    ],
+)
+def test_lines_are_polished(words: str, better: str) -> None:
+    assert polished(words, {"a": (2, 3), "b": (2, 4), "c": (2, 3, 4)}) == better
 
 
 def test_what_was_compiled_in_one_piece_is_written_out() -> None:

@@ -20,6 +20,7 @@ from autograd.rule import Op
 from autograd.tape import Leaf, Node, fit
 from autograd.tensor import Tensor
 from autograd.viz.code import Library, literal, number
+from autograd.viz.polish import polished
 
 __all__ = ["Source", "to_source"]
 
@@ -182,19 +183,22 @@ def _opened(program: _Program, node: Node, op: Any, operands: list[str], arrays:
 def _written(program: _Program) -> Source:
     program.inputs.pop("", None)
     library = Library(program.given)
+    shapes = {line.name: line.value.shape for line in program.lines}
+    shapes |= {name: numpy.shape(value) for name, value in program.inputs.items()}
     forward = []
     for line in program.lines:
         shape = f"  # {line.value.shape}" if line.value.shape else ""
         try:
-            forward.append(f"{line.name} = {library.forward(line.op, line.operands, line.settings, line.arrays)}{shape}")
+            words = library.forward(line.op, line.operands, line.settings, line.arrays)
+            forward.append(f"{line.name} = {polished(words, shapes)}{shape}")
         except (OSError, SyntaxError, KeyError) as error:
             raise UnsupportedError(f"the source of op {line.op.name!r} cannot be read: {error}.") from None
-    backward, gradients = _backward(program, library)
+    backward, gradients = _backward(program, library, shapes)
     arguments = ", ".join(program.inputs)
     missing = [f"np.zeros_like({n})" for n in program.leaves if n not in gradients]
     pairs = [f'"{n}": {f"g_{n}" if n in gradients else missing[0]}' for n in program.leaves]
     body = [
-        f'"""The value, and its derivatives by {", ".join(program.leaves)}."""',
+        f'"""The value, and its derivatives by {", ".join(program.leaves[:6])}{", …" if len(program.leaves) > 6 else ""}."""',
         "# forward",
         *forward,
         "",
@@ -202,6 +206,8 @@ def _written(program: _Program) -> Source:
         *backward,
         f"return {program.root}, {{{', '.join(pairs)}}}",
     ]
+    if sum(map(len, pairs)) > 90:
+        body[-1] = f"return {program.root}, {{\n    " + ",\n    ".join(pairs) + ",\n}"
     definition = f"def loss_and_gradients({arguments}):"
     if len(definition) > 120:
         definition = "def loss_and_gradients(\n    " + ",\n    ".join(program.inputs) + ",\n):"
@@ -221,7 +227,7 @@ def _written(program: _Program) -> Source:
     return source
 
 
-def _backward(program: _Program, library: Library) -> tuple[list[str], set[str]]:
+def _backward(program: _Program, library: Library, shapes: dict[str, Any]) -> tuple[list[str], set[str]]:
     """The lines of the backward pass. Shapes and dtypes are those of the recorded numbers, which are carried along."""
     last = program.lines[-1] if program.lines else None
     if last is None:
@@ -235,8 +241,8 @@ def _backward(program: _Program, library: Library) -> tuple[list[str], set[str]]
             continue
         plan = line.op.plan(line.wanted, len(line.arrays))
         saved = plan.save(*line.arrays, line.value)
-        shapes = [SimpleNamespace(shape=numpy.shape(a)) for a in line.arrays]
-        node: Any = SimpleNamespace(inputs=shapes, shape=line.value.shape, dtype=line.value.dtype, settings=line.settings)
+        below = [SimpleNamespace(shape=numpy.shape(a)) for a in line.arrays]
+        node: Any = SimpleNamespace(inputs=below, shape=line.value.shape, dtype=line.value.dtype, settings=line.settings)
         for slot, pull in plan.steps:
             target, array = line.operands[slot], numpy.asarray(line.arrays[slot])
             raw = numpy.asarray(g if pull is None else pull(g, saved, node))
@@ -245,7 +251,7 @@ def _backward(program: _Program, library: Library) -> tuple[list[str], set[str]]
             words = library.backward(
                 line.op, slot, line.operands, line.name, line.settings, line.arrays, line.value, g
             )
-            words = _fitted(words, raw, array)
+            words = polished(_fitted(words, raw, array), shapes)
             if target in known:
                 words = f"g_{target} + {_bracketed(words)}"
                 known[target] = known[target] + amount
