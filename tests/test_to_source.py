@@ -273,11 +273,19 @@ A, B = Value(2.0, "a"), Value(-3.0, "beta")
         (lambda: A * 3.5e-7, r"a \cdot 3.5 \cdot 10^{-7}"),
         (lambda: A.exp() * B.sqrt(), r"e^{a} \, \sqrt{\beta}"),
         (lambda: abs(A - B).log(), r"\ln\left(\left|a - \beta\right|\right)"),
-        (lambda: (A + 1).tanh(), r"\operatorname{tanh}\left(a + 1\right)"),
+        (lambda: (A + 1).tanh(), r"\tanh\left(a + 1\right)"),
+        (lambda: A.tanh() ** 2, r"\left(\tanh\left(a\right)\right)^{2}"),
     ],
 )
 def test_latex(expression: Any, latex: str) -> None:
     assert expression().to_latex() == latex
+
+
+def test_latex_of_indices_and_of_the_largest() -> None:
+    x = leaf([1.0, 2.0], "alpha")
+    assert x[0].to_latex() == r"\alpha_{0}" and (x[0] * x[1:]).sum().to_latex() == r"\sum \alpha_{0} \, \alpha_{1:}"
+    assert leaf([1.0, 2.0], "x1")[0].to_latex() == "{x_{1}}_{0}"
+    assert ag.maximum(x, 0.0).to_latex() == r"\max\left(\alpha, 0\right)"
 
 
 def test_latex_of_tensors_and_of_what_is_used_twice() -> None:
