@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from itertools import pairwise
 from typing import Any
 
 import doctor_cases as held_out
@@ -271,6 +272,29 @@ def test_a_step_that_raises_is_a_finding_or_is_passed_on() -> None:
     with pytest.raises(RuntimeError, match="mine"):
         diagnose(model, (x, y), step=step)
     np.testing.assert_array_equal(model[0].weight.data, before)
+
+
+@pytest.mark.parametrize("fault", [f for f in held_out.FAULTS if f is not held_out.wrong_mode], ids=lambda f: f.__name__)
+def test_each_finding_is_shown(fault: Any) -> None:
+    """A panel about the finding itself, or the figures of layers and steps that show it; no name is over another."""
+    pytest.importorskip("matplotlib")
+    c = held_out.case(6, 1)
+    given = fault(c)
+    x, y, loss = given.pop("x", c.x), given.pop("y", c.y), given.pop("loss", c.loss)
+    report = diagnose(given.pop("model"), (x, y), loss, given.pop("optimizer", None), **given)
+    figure = report.plot()
+    figure.canvas.draw()
+    titles = [axes.get_title() for axes in figure.axes]
+    (kind,) = {held_out.FAULTS[fault]} & set(report.kinds)
+    if kind in ("vanishing gradients", "exploding gradients"):
+        assert "weights and gradients, root mean square" in titles
+    elif kind.startswith("learning rate"):
+        assert "loss of the trial steps" in titles
+    else:
+        assert any(title.startswith(f"{kind}:") for title in titles)
+    for axes in figure.axes:
+        boxes = [t.get_window_extent() for t in axes.get_xticklabels() if t.get_text() and not t.get_rotation()]
+        assert not any(a.overlaps(b) for a, b in pairwise(boxes)), axes.get_title()
 
 
 def test_report_as_text_html_and_picture() -> None:

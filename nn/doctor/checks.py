@@ -10,7 +10,7 @@ import numpy as np
 from nn import activations
 from nn import functional as F
 from nn.doctor.patient import Array, Patient, rms
-from nn.doctor.report import Finding
+from nn.doctor.report import Finding, Shown
 from nn.losses import BCELoss, BCEWithLogitsLoss, CrossEntropyLoss, NLLLoss
 
 __all__ = ["AFTER_PASS", "BEFORE", "CONSEQUENCES", "refused"]
@@ -41,6 +41,7 @@ def inputs(patient: Patient) -> Iterator[Finding]:
             f"{share:.2%} of the input is NaN or infinite, and so is everything computed from it.",
             "x = np.nan_to_num(x)    # or leave out these samples",
             {"share": float(share)},
+            _bars("NaN or infinite, share of the samples", 1 - np.isfinite(x).reshape(len(x), -1).mean(axis=0), patient),
         )
         return
     size, deviations = rms(x), x.reshape(len(x), -1).std(axis=0)
@@ -56,6 +57,9 @@ def inputs(patient: Patient) -> Iterator[Finding]:
             "mean, scale = x_train.mean(axis=0), x_train.std(axis=0)\nscale[scale == 0] = 1\nx = (x - mean) / scale    # the "
             "same mean and scale for new data",
             {"rms": size, "largest to median deviation": uneven},
+            _bars("deviation of each feature", deviations, patient, {"as it should be, about": 1.0})
+            if x.ndim == 2
+            else Shown("histogram", "values of the input", x.ravel()[:: max(x.size // 20_000, 1)]),
         )
 
 
@@ -77,7 +81,16 @@ def leak(patient: Patient) -> Iterator[Finding]:
             "have it, and then the network knows nothing.",
             f"x = np.delete(x, {told.tolist()[:10]}, axis=1)    # unless it is known before the target is",
             {names[k]: float(shares[told[k]]) for k in range(len(names))},
+            _bars("how much of the target each feature tells", shares, patient, {"all of it": 1.0}),
         )
+
+
+def _bars(title: str, values: Array, patient: Patient, bounds: dict[str, float] | None = None) -> Shown:
+    """A bar for each feature; of many, those with the largest values."""
+    order = np.arange(len(values)) if len(values) <= 40 else np.sort(np.argsort(values)[-40:])
+    names = patient.feature_names or [str(k) for k in range(len(values))]
+    worst = tuple(int(k) for k in np.flatnonzero(values[order] >= 0.98 * values.max()))
+    return Shown("bars", title, values[order], tuple(str(names[k]) for k in order), worst, bounds or {})
 
 
 def _explained_by_class(x: Array, target: Array) -> Array:
@@ -115,6 +128,7 @@ def refused(patient: Patient) -> Finding | None:
                 f"{kept.min()} to {kept.max()}.",
                 "classes, y = np.unique(y, return_inverse=True)    # 0, 1, 2, …; and as many outputs as classes",
                 {"outputs": float(classes), "least": float(kept.min()), "greatest": float(kept.max())},
+                Shown("histogram", "targets", kept.ravel(), bounds={"first class": 0.0, "last class": classes - 1.0}),
             )
     return _no_share(patient, float(low), float(high))
 
@@ -132,6 +146,7 @@ def _no_share(patient: Patient, low: float, high: float) -> Finding | None:
         "without end, or is refused.",
         "y = (y > y.mean()).astype(np.float32)    # 0 and 1",
         {"least": low, "greatest": high},
+        Shown("histogram", "targets", patient.target.ravel(), bounds={"0": 0.0, "1": 1.0}),
     )
 
 
@@ -157,6 +172,8 @@ def targets(patient: Patient) -> Iterator[Finding]:
             f"[{low:.3g}, {high:.3g}]: {share:.0%} of them can never be reached.",
             "model = nn.Sequential(*list(model.children())[:-1])    # a linear output; or scale the targets",
             {"least": low, "greatest": high},
+            Shown("histogram", "targets, and what the output can reach", target.ravel(),
+                  bounds={f"{v:g}": float(v) for v in (least, most) if np.isfinite(v)}),
         )
     elif float(target.std()) > 30 and not patient.uses(CrossEntropyLoss, F.cross_entropy):
         yield Finding(
@@ -165,6 +182,7 @@ def targets(patient: Patient) -> Iterator[Finding]:
             f"{target.var():.3g}.",
             "mean, scale = y_train.mean(), y_train.std()\ny = (y - mean) / scale    # and undo it in predictions",
             {"deviation": float(target.std())},
+            Shown("histogram", "targets", target.ravel()),
         )
 
 
@@ -184,6 +202,7 @@ def softmax_twice(patient: Patient) -> Iterator[Finding]:
                 "applies softmax again, so no probability gets far from the others, and gradients are small.",
                 "model = nn.Sequential(*list(model.children())[:-1])    # without the last activation",
                 {"least sum": float(sums.min())},
+                Shown("histogram", "outputs that are taken for logits", output.ravel(), bounds={"0": 0.0, "1": 1.0}),
             )
     elif patient.uses(BCEWithLogitsLoss, F.binary_cross_entropy_with_logits) and isinstance(last, activations.Sigmoid):
         yield Finding(
@@ -206,27 +225,31 @@ def symmetry(patient: Patient) -> Iterator[Finding]:
                 "for ever.",
                 f"for name, p in model.named_parameters():\n    if name == {name!r}:\n        nn.init.xavier_uniform_(p)",
                 {"units": float(len(w))},
+                Shown("image", f"{name}: a row for each unit", rows[:64, :64]),
             )
             return
 
 
 def dead_units(patient: Patient) -> Iterator[Finding]:
     """Rectified units that are 0 for every sample."""
+    shares: dict[str, float] = {}
     for name, module, y in patient.outputs:
         if isinstance(module, ZERO_WHERE_NEGATIVE) and len(y) >= 16 and y.ndim >= 2:
-            axes = (0, *range(2, y.ndim))
-            dead = float((y <= 0).all(axis=axes).mean())
-            if dead > 0.4:
-                yield Finding(
-                    "dead units",
-                    f"{dead:.0%} of the units of {name} ({type(module).__name__}) are 0 for all {len(y)} "
-                    f"samples: no gradient "
-                    "reaches their weights, and they never come back.",
-                    "# smaller steps, and weights that start smaller; or an activation with a slope for negative inputs:\n"
-                    "nn.LeakyReLU()    # in place of nn.ReLU()",
-                    {"share": dead},
-                )
-                return
+            shares[name] = float((y <= 0).all(axis=(0, *range(2, y.ndim))).mean())
+    worst = [name for name, share in shares.items() if share > 0.4]
+    if worst:
+        name, dead = worst[0], shares[worst[0]]
+        kind = next(type(m).__name__ for n, m, _ in patient.outputs if n == name)
+        marked = tuple(k for k, n in enumerate(shares) if n in worst)
+        yield Finding(
+            "dead units",
+            f"{dead:.0%} of the units of {name} ({kind}) are 0 for all {len(patient.x)} samples: no gradient reaches their "
+            "weights, and they never come back.",
+            "# smaller steps, and weights that start smaller; or an activation with a slope for negative inputs:\n"
+            "nn.LeakyReLU()    # in place of nn.ReLU()",
+            {"share": dead},
+            Shown("bars", "share of dead units", np.array(list(shares.values())), tuple(shares), marked, {"all": 1.0}),
+        )
 
 
 def saturation(patient: Patient) -> Iterator[Finding]:
@@ -245,6 +268,8 @@ def saturation(patient: Patient) -> Iterator[Finding]:
                     "for p in model.parameters():\n    if p.ndim > 1:\n        nn.init.xavier_uniform_(p)    # and normalise "
                     "the input",
                     {"share": share},
+                    Shown("histogram", f"outputs of {name}", y.ravel()[:: max(y.size // 20_000, 1)],
+                          bounds={f"{low:g}": float(low), f"{high:g}": float(high)}),
                 )
                 return
 

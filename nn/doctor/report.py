@@ -6,7 +6,30 @@ from dataclasses import dataclass, field
 from html import escape
 from typing import Any
 
-__all__ = ["Finding", "Layer", "Report"]
+import numpy as np
+
+__all__ = ["Finding", "Layer", "Report", "Shown"]
+
+
+@dataclass(frozen=True)
+class Shown:
+    """Numbers that show a finding, for its picture.
+
+    Attributes:
+        kind: "bars", one for each name; "histogram" of the values; "image" of a matrix.
+        title: what they are.
+        values: the numbers.
+        names: of bars.
+        marked: the bars that the finding is about.
+        bounds: lines across, by name.
+    """
+
+    kind: str
+    title: str
+    values: np.ndarray[Any, Any]
+    names: tuple[str, ...] = ()
+    marked: tuple[int, ...] = ()
+    bounds: dict[str, float] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
@@ -18,12 +41,14 @@ class Finding:
         says: what was seen, with numbers, and why it matters.
         fix: code that mends it.
         evidence: the figures that it rests on.
+        shown: the numbers behind it, drawn by `Report.plot`; None where the figures of the layers and steps show it.
     """
 
     kind: str
     says: str
     fix: str
     evidence: dict[str, float] = field(default_factory=dict)
+    shown: Shown | None = field(default=None, repr=False, compare=False)
 
 
 @dataclass(frozen=True)
@@ -83,7 +108,8 @@ class Report:
         return f"<ol style='max-width:50em'>{items}</ol>"
 
     def plot(self) -> Any:
-        """The evidence as a picture: signals and gradients layer by layer, and the trial steps. Returns matplotlib's Figure."""
+        """The evidence as a picture: what shows each finding, signals and gradients layer by layer, and the trial steps.
+        Returns matplotlib's Figure."""
         from nn.doctor.picture import draw
 
         return draw(self)

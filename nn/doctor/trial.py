@@ -9,7 +9,7 @@ import numpy as np
 
 import autograd as ag
 from nn.doctor.patient import Patient, restored, rms
-from nn.doctor.report import Finding, Layer
+from nn.doctor.report import Finding, Layer, Shown
 from nn.module import Module
 
 __all__ = ["BATCH", "modes", "steps", "zero_grad"]
@@ -153,6 +153,8 @@ def zero_grad(patient: Patient) -> Iterator[Finding]:
             "and each step goes along the sum of all before it.",
             "optimizer.zero_grad()    # before loss.backward()",
             {"distance from this gradient": distance(left, own), "distance from the sum": distance(left, both)},
+            Shown("bars", "distance of .grad after the second step", np.array([distance(left, own), distance(left, both)]),
+                  ("from its gradient", "from the sum of both"), (0,)),
         )
 
 
