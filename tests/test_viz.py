@@ -647,6 +647,19 @@ def test_a_network_is_run_and_drawn_and_left_as_it_was() -> None:
     assert box.name.startswith("2 (Sequential)") and box.note[0] == "4 nodes inside"
 
 
+def test_a_loss_with_its_network_tells_the_parameters_by_their_full_names() -> None:
+    net = model()
+    loss = (net(np.ones((2, 4), np.float32)) ** 2).mean()
+    names = [b.name for b in draw(loss, net).picture.boxes if b.kind == "parameter"]
+    assert names == ["0.weight", "0.bias", "2.0.weight", "2.0.bias", "3.weight", "3.bias"]
+    assert "2.0.weight" in next(b.tooltip for b in draw(loss, net).picture.boxes if b.name == "2.0.weight")
+    other = model()
+    boxes = draw(loss + (other(np.ones((2, 4), np.float32)) ** 2).mean(), net, other).picture.boxes
+    assert {"sequential1.0.weight", "sequential2.3.bias"} <= {b.name for b in boxes}
+    with pytest.raises(ArgumentError, match="arguments for a function"):
+        draw(loss, net, 3.0)
+
+
 def test_modules_are_told_also_of_a_function_that_uses_them() -> None:
     net = model()
 

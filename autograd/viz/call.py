@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import inspect
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from typing import Any
 
 import numpy
@@ -14,7 +14,7 @@ from autograd.modes import enable_grad
 from autograd.tensor import Tensor
 from autograd.viz.read import Spans
 
-__all__ = ["called", "is_module"]
+__all__ = ["called", "is_module", "named"]
 
 
 def is_module(x: Any) -> bool:
@@ -29,18 +29,7 @@ def called(function: Callable[..., Any], args: tuple[Any, ...]) -> tuple[list[Te
     of arrays records gradients.
     """
     network = is_module(function)
-    modules: dict[int, tuple[tuple[str, ...], Any]] = {}
-    reached: list[tuple[str, Any]] = [("", function)] if network else list(_reached(function))
-    for prefix, found in reached:
-        for name, module in found.named_modules():
-            path = tuple(p for p in (prefix, *name.split(".")) if p)
-            modules.setdefault(id(module), (path, module))
-    spans = Spans()
-    for path, module in modules.values():
-        spans.kinds.setdefault(path, type(module).__name__)
-        for name, parameter in getattr(module, "named_parameters", lambda **_: ())():
-            if isinstance(parameter, Tensor) and parameter.node is not None:
-                spans.names.setdefault(parameter.node.tick, ".".join((*path, name)))
+    spans, modules = _known([("", function)] if network else list(_reached(function)))
     wanted = not network or not spans.names
     given = [_operand(a, name, wanted, spans) for a, name in zip(args, _names(function, len(args)), strict=True)]
     modes = [(m, m.training) for _, m in modules.values() if network and hasattr(m, "training")]
@@ -64,6 +53,28 @@ def called(function: Callable[..., Any], args: tuple[Any, ...]) -> tuple[list[Te
     if not recorded and any(isinstance(a, Tensor) and a.requires_grad for a in given):
         raise GraphError("the result does not depend on the arguments by anything that has a derivative.")
     return recorded or tensors[:1], spans
+
+
+def named(networks: Sequence[Any]) -> Spans:
+    """The names of the parameters of some networks; which module was at work is not known any more."""
+    several = len(networks) > 1
+    return _known([(f"{type(n).__name__.lower()}{k + 1}" if several else "", n) for k, n in enumerate(networks)])[0]
+
+
+def _known(reached: Sequence[tuple[str, Any]]) -> tuple[Spans, dict[int, tuple[tuple[str, ...], Any]]]:
+    """Kinds of modules and names of parameters, and the modules with their paths."""
+    spans = Spans()
+    modules: dict[int, tuple[tuple[str, ...], Any]] = {}
+    for prefix, found in reached:
+        for name, module in found.named_modules():
+            path = tuple(p for p in (prefix, *name.split(".")) if p)
+            modules.setdefault(id(module), (path, module))
+    for path, module in modules.values():
+        spans.kinds.setdefault(path, type(module).__name__)
+        for name, parameter in getattr(module, "named_parameters", lambda **_: ())():
+            if isinstance(parameter, Tensor) and parameter.node is not None:
+                spans.names.setdefault(parameter.node.tick, ".".join((*path, name)))
+    return spans, modules
 
 
 def _reached(function: Any) -> Iterator[tuple[str, Any]]:

@@ -138,13 +138,15 @@ def draw(
     and shapes are still there, but values only of leaves and the result, and gradients only of leaves and
     of what was told to ``retain_grad()``. A Value keeps all.
 
+    ``draw(loss, model)`` tells the parameters by their full names, such as ``0.weight``.
+
     ``draw(fun, *args)`` calls the function once and draws what it computes; arrays and floats among the arguments become
     Tensors whose gradients are shown. ``draw(model, x)`` does so for a network, in evaluation mode, so that it stays as it
     was. What a module computed shares a box where the graph is large.
 
     Args:
         x: the Tensor or Value at which the graph ends; a function or network; or a jitted function, without arguments.
-        args: the arguments of the function.
+        args: the arguments of the function; for a Tensor, the networks that took part.
         values, gradients: whether to show them.
         derivatives: whether to write at each edge the local derivative, of the op's result by that operand
             (`partials` is an older name for it).
@@ -191,12 +193,16 @@ def _is_jitted(x: Any) -> bool:
 def _read(x: Any, args: tuple[Any, ...], *, values: bool, gradients: bool, partials: bool) -> Graph:
     from autograd.tensor import Tensor
     from autograd.value import Value
+    from autograd.viz.call import is_module, named
     from autograd.viz.read import TapeGraph
     from autograd.viz.scalars import ValueGraph
 
+    if isinstance(x, Tensor) and args and all(map(is_module, args)):
+        return TapeGraph(x, values=values, gradients=gradients, partials=partials, spans=named(args))
     if args and (isinstance(x, Tensor | Value) or _is_jitted(x) or not callable(x)):
         raise ArgumentError(
-            f"draw() takes arguments for a function or a network only, and this is a {type(x).__name__}: leave them out."
+            f"draw() takes arguments for a function or a network only (and networks, for the names of parameters, with a "
+            f"Tensor), and this is a {type(x).__name__}: leave them out."
         )
     if isinstance(x, Tensor):
         return TapeGraph(x, values=values, gradients=gradients, partials=partials)

@@ -142,7 +142,7 @@ class TapeGraph:
             lines += ["parameter: a leaf that requires a gradient"]
         if node.where:
             lines += [f"recorded at {node.where}"]
-        return titled(node.name, lines)
+        return titled(self.spans.names.get(node.tick) or node.name, lines)
 
     def edge(self, i: int, k: int, tail: int, head: int) -> Edge:
         """The edge to node i from its k-th drawn operand; with the local derivative on request."""
