@@ -9,7 +9,7 @@
 from importlib import import_module
 from typing import TYPE_CHECKING
 
-from nn import activations, augment, callbacks, data, datasets, functional, init, layers, losses, metrics, tune
+from nn import activations, augment, callbacks, data, datasets, functional, init, layers, losses, metrics, pictures, tune
 from nn.activations import *
 from nn.containers import ModuleList, Sequential
 from nn.data import ArrayDataset, DataLoader, Dataset, TensorDataset, train_test_split
@@ -26,7 +26,8 @@ from nn.vae import VAE, ELBOLoss
 __all__ = [
     "VAE", "ArrayDataset", "DataLoader", "Dataset", "ELBOLoss", "History", "Module", "ModuleList", "Parameter", "Sequential",
     "TensorDataset", "Trainer", "augment", "callbacks", "concrete", "data", "datasets", "diagnose", "evaluate", "fit", "freeze",
-    "functional", "init", "load", "load_partial", "metrics", "predict", "save", "train_test_split", "tune", "unfreeze",
+    "functional", "init", "load", "load_partial", "metrics", "pictures", "predict", "save", "train_test_split", "tune",
+    "unfreeze",
     *activations.__all__, *layers.__all__, *losses.__all__,
 ]  # fmt: skip
 

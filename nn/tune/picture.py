@@ -13,7 +13,7 @@ import numpy as np
 
 from autograd.errors import ArgumentError, UnsupportedError
 from nn.files import write_atomically
-from nn.history import _GRID, _INK, _MUTED, _TRAIN, _VALIDATION, _quiet
+from nn.pictures.look import BLUE, GRID, INK, MUTED, ORANGE, look
 
 __all__ = ["draw"]
 
@@ -34,14 +34,14 @@ def draw(result: Any, paths: Sequence[str | PathLike[str]], title: str) -> Any:
             raise ArgumentError(f"pictures are written as .svg, .png or .pdf, not {str(path)!r}.")
     trials = [t for t in result.study.get_trials(deepcopy=False) if t.state.is_finished() and t.user_attrs.get("scores")]
     shared = [k for k in trials[0].params if all(k in t.params for t in trials)]
-    with _quiet():
+    with look():
         figure = Figure(figsize=(11, 7.2), layout="constrained", facecolor="white")
         grid = figure.add_gridspec(2, 2, height_ratios=(1, 1.15), width_ratios=(1.5, 1))
         _history(figure.add_subplot(grid[0, 0]), rows)
         _importances(figure.add_subplot(grid[0, 1]), result.importances())
         _parallel(figure, figure.add_subplot(grid[1, :]), trials, rows, shared)
         if title:
-            figure.suptitle(title, x=0.01, ha="left", fontsize=11, color=_MUTED)
+            figure.suptitle(title, x=0.01, ha="left", fontsize=11, color=MUTED)
         for path in paths:
             kind, out = Path(path).suffix[1:], BytesIO()
             metadata = {"svg": {"Date": None}, "pdf": {"CreationDate": None}}.get(kind, {})
@@ -54,32 +54,32 @@ def _history(axes: Any, rows: list[dict[str, Any]]) -> None:
     complete = [r for r in rows if r["state"] == "complete"]
     given_up = [r for r in rows if r["state"] != "complete"]
     if given_up:
-        axes.plot([r["trial"] for r in given_up], [r["score"] for r in given_up], "x", color=_MUTED, ms=5, label="given up")
+        axes.plot([r["trial"] for r in given_up], [r["score"] for r in given_up], "x", color=MUTED, ms=5, label="given up")
     if complete:
         numbers = [r["trial"] for r in complete]
-        axes.plot(numbers, [r["score"] for r in complete], "o", color=_TRAIN, ms=5, label="score")
+        axes.plot(numbers, [r["score"] for r in complete], "o", color=BLUE, ms=5, label="score")
         best = np.maximum.accumulate([r["score"] for r in complete])
-        axes.step(numbers, best, where="post", color=_VALIDATION, lw=1.8, label="best so far")
+        axes.step(numbers, best, where="post", color=ORANGE, lw=1.8, label="best so far")
         low = float(np.percentile([r["score"] for r in complete], 20))
         if low < best[-1]:  # a few trials that learned nothing do not flatten the rest
             axes.set_ylim(low - 0.35 * (best[-1] - low), best[-1] + 0.12 * (best[-1] - low))
     _headed(axes, "score in cross-validation")
     axes.set_xlabel("trial")
     axes.xaxis.get_major_locator().set_params(integer=True)
-    axes.grid(axis="y", color=_GRID, linewidth=0.8)
+    axes.grid(axis="y", color=GRID, linewidth=0.8)
     axes.legend(frameon=False, loc="lower right", fontsize=9)
 
 
 def _importances(axes: Any, found: dict[str, float]) -> None:
     _headed(axes, "what explains the differences")
     if not found:
-        axes.text(0.5, 0.5, "too few trials to tell", ha="center", va="center", color=_MUTED, transform=axes.transAxes)
+        axes.text(0.5, 0.5, "too few trials to tell", ha="center", va="center", color=MUTED, transform=axes.transAxes)
         axes.set_axis_off()
         return
     names = sorted(found, key=lambda n: found[n])
-    axes.barh([_short(n) for n in names], [found[n] for n in names], color=_TRAIN, height=0.65)
+    axes.barh([_short(n) for n in names], [found[n] for n in names], color=BLUE, height=0.65)
     for k, n in enumerate(names):
-        axes.text(found[n], k, f" {found[n]:.0%}", va="center", color=_INK, fontsize=9)
+        axes.text(found[n], k, f" {found[n]:.0%}", va="center", color=INK, fontsize=9)
     axes.set_xlim(0, 1.15 * max(found.values()) or 1)
     axes.set_xticks([])
     axes.spines["bottom"].set_visible(False)
@@ -103,9 +103,9 @@ def _parallel(figure: Any, axes: Any, trials: list[Any], rows: list[dict[str, An
         line = [column[0][k] for column in columns]
         axes.plot(range(len(columns)), line, color=hues(colour(scores[k])), alpha=0.35 + 0.6 * colour(scores[k]), lw=1.4)
     for k, (_, ticks) in enumerate(columns):
-        axes.axvline(k, color=_MUTED, lw=1)
+        axes.axvline(k, color=MUTED, lw=1)
         for place, text in ticks:
-            axes.text(k + 0.02, place, text, fontsize=8, va="center", color=_INK,
+            axes.text(k + 0.02, place, text, fontsize=8, va="center", color=INK,
                       bbox={"facecolor": "white", "alpha": 0.75, "edgecolor": "none", "pad": 0.5})  # fmt: skip
     axes.set_xticks(range(len(columns)), [*map(_short, names), "score"], fontsize=9)
     axes.set_xlim(-0.1, len(columns) - 0.6)

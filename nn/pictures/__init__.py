@@ -1,0 +1,13 @@
+"""Pictures of training, by matplotlib.
+
+Functions draw: they take what is to be shown, then files to write (SVG, PNG or PDF, each whole or not at all), and return
+matplotlib's Figure, which a notebook shows. Classes keep numbers while or before they are drawn, and have ``plot(*paths)``.
+Nothing here uses pyplot, and models, optimizers and random streams are left as they were.
+"""
+
+from nn.pictures.boundary import BoundaryMovie, decision_boundary
+from nn.pictures.curves import curves
+from nn.pictures.race import descend, race
+from nn.pictures.surfaces import SURFACES, Surface
+
+__all__ = ["SURFACES", "BoundaryMovie", "Surface", "curves", "decision_boundary", "descend", "race"]
