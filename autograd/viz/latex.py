@@ -29,8 +29,7 @@ _WRAPPED = {"|·|": r"\left|{}\right|", "⌊·⌋": r"\left\lfloor {} \right\rfl
             "√": r"\sqrt{{{}}}", "∛": r"\sqrt[3]{{{}}}", "1/·": r"\frac{{1}}{{{}}}"}  # fmt: skip
 _NAMES = {"ln": r"\ln", "σ": r"\sigma", "Σ": r"\sum", "Π": r"\prod",
           "log₂": r"\log_2", "log₁₀": r"\log_{10}", "Re": r"\operatorname{Re}"}
-_KNOWN = {"maximum": r"\max", "minimum": r"\min",
-          **{n: rf"\{n}" for n in "sin cos tan arcsin arccos arctan sinh cosh tanh exp max min".split()}}
+_KNOWN = {n: rf"\{n}" for n in "sin cos tan arcsin arccos arctan sinh cosh tanh exp max min".split()}
 _GREEK = ("alpha beta gamma delta epsilon zeta eta theta iota kappa lambda mu nu xi pi rho sigma tau upsilon phi chi psi "
           "omega Gamma Delta Theta Lambda Xi Pi Sigma Upsilon Phi Psi Omega").split()  # fmt: skip
 _SPECIAL = {"\\": r"\backslash ", "{": r"\{", "}": r"\}", "$": r"\$", "&": r"\&", "#": r"\#", "%": r"\%", "_": r"\_",
@@ -139,12 +138,12 @@ def _applied(graph: Graph, i: int, words: Sequence[tuple[str, int]]) -> tuple[st
         if "ˣ" in sign:
             base = sign.split("ˣ")[0]
             return f"{base}^{{{x[0]}}}" + (" - 1" if "−" in sign else ""), 1 if "−" in sign else 8
-    if op.name == "getitem" and len(operands) == 1 and isinstance(thing, Node) and (index := detail(thing)):
+    if sign == "[·]" and len(operands) == 1 and isinstance(thing, Node) and (index := detail(thing)):
         word = operands[0][0]
         if not re.fullmatch(r".|\\[A-Za-z]+", word):  # no letter: braces, so that it has one index only
             word = rf"{{{word}}}" if operands[0][1] == 9 else rf"\left({word}\right)"
         return rf"{word}_{{{''.join(map(_in_text, index))}}}", 8
-    known = _NAMES.get(sign) or _KNOWN.get(op.name) or rf"\operatorname{{{''.join(map(_in_text, op.name))}}}"
+    known = _NAMES.get(sign) or _KNOWN.get(sign) or rf"\operatorname{{{''.join(map(_in_text, op.name))}}}"
     inside = ", ".join(x[0] for x in operands)
     axis = detail(thing) if isinstance(thing, Node) else ""
     known += rf"_{{\text{{{''.join(map(_in_text, axis))}}}}}" if axis else ""
