@@ -705,6 +705,25 @@ def test_a_long_picture_is_put_in_rows() -> None:
         draw(h, wrap=5)
 
 
+@pytest.mark.parametrize("renderer", ["program", "library"])
+def test_png_is_put_in_rows_too(renderer: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    if renderer == "library":
+        monkeypatch.setattr(render.shutil, "which", lambda name: None)
+    elif shutil.which("dot") is None:
+        pytest.skip("there is no program dot")
+    h = leaf([0.5, 0.2], "x")
+    for _ in range(12):
+        h = (h * 1.5).tanh()
+
+    def size(image: bytes) -> tuple[int, int]:
+        assert image[:4] == b"\x89PNG"
+        return int.from_bytes(image[16:20], "big"), int.from_bytes(image[20:24], "big")
+
+    (wide, low), (narrow, high) = size(draw(h, wrap=None).png()), size(draw(h).png())
+    assert narrow < 1.35 * WRAP * 2 < wide and high > 2 * low  # two pixels to a point
+    assert size(draw(h, direction="TB").png())[1] > 3 * high
+
+
 # ---- opening boxes ----------------------------------------------------------------------------------------
 
 

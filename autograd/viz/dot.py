@@ -8,16 +8,19 @@ attribute through the quoting of the ``graphviz`` package. Graphviz looks for it
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from html import escape
+from math import hypot
 
 from autograd.viz import text
-from autograd.viz.layout import weights
+from autograd.viz.layout import Curve, Layout, weights
 from autograd.viz.model import Box, Picture
 from autograd.viz.svg import COLOURS
 
 __all__ = ["dot"]
 
 FONT = "Helvetica,Arial,Liberation Sans,DejaVu Sans,sans-serif"
+ARROW = 7.0  # points from the end of a line to the tip of its arrow
 _BORDER = {
     "parameter": 'STYLE="rounded" BORDER="2"',
     "constant": 'STYLE="dashed" BORDER="1"',
@@ -27,8 +30,9 @@ _BORDER = {
 }
 
 
-def dot(picture: Picture, direction: str) -> str:
-    """The DOT text; one statement for each box and for each edge."""
+def dot(picture: Picture, direction: str, placed: Layout | None = None, curves: Sequence[Curve] = ()) -> str:
+    """The DOT text; one statement for each box and for each edge. With the places of boxes and edges, which `placed` and
+    `curves` have, it is drawn as it stands by the engine ``nop2``."""
     import graphviz
 
     across = direction == "LR"
@@ -54,13 +58,32 @@ def dot(picture: Picture, direction: str) -> str:
             "arrowsize": "0.7",
         },
     )
+    if placed is not None:
+        graph.attr(bb=f"0,0,{placed.size.width:.2f},{placed.size.height:.2f}")
     for i, box in enumerate(picture.boxes):
-        graph.node(f"n{i}", label=_label(box), tooltip=_quoted(box.tooltip) or " ")
-    for edge, weight in zip(picture.edges, weights([(e.tail, e.head) for e in picture.edges]), strict=True):
+        where = {"pos": _point(placed.centres[i], placed)} if placed is not None else {}
+        graph.node(f"n{i}", label=_label(box), tooltip=_quoted(box.tooltip) or " ", **where)
+    for k, (edge, weight) in enumerate(zip(picture.edges, weights([(e.tail, e.head) for e in picture.edges]), strict=True)):
         words = {"label": _quoted(edge.label, 2)} if edge.label else {}
         hint = {"tooltip": _quoted(edge.tooltip)} if edge.tooltip else {}
-        graph.edge(f"n{edge.tail}", f"n{edge.head}", weight=str(weight), **words, **hint)
+        where = _course(curves[k], placed) if placed is not None else {}
+        graph.edge(f"n{edge.tail}", f"n{edge.head}", weight=str(weight), **words, **hint, **where)
     return str(graph.source)
+
+
+def _point(p: tuple[float, float], placed: Layout) -> str:
+    """A place as Graphviz has it: upwards, in points."""
+    return f"{p[0]:.2f},{placed.size.height - p[1]:.2f}"
+
+
+def _course(curve: Curve, placed: Layout) -> dict[str, str]:
+    """The spline of an edge, which ends where its arrow begins, and the place of its label."""
+    (x0, y0), (x1, y1) = curve.points[-2], curve.points[-1]
+    length = hypot(x1 - x0, y1 - y0) or 1.0
+    last = (x1 - ARROW * (x1 - x0) / length, y1 - ARROW * (y1 - y0) / length)
+    points = " ".join(_point(p, placed) for p in (*curve.points[:-1], last))
+    at = {"lp": _point(curve.label, placed)} if curve.label is not None else {}
+    return {"pos": f"e,{_point(curve.points[-1], placed)} {points}", **at}
 
 
 def _light(name: str) -> str:

@@ -13,7 +13,8 @@ from autograd.viz import render, text
 from autograd.viz.collapse import collapse
 from autograd.viz.dot import dot
 from autograd.viz.files import write
-from autograd.viz.fold import WRAP
+from autograd.viz.fold import WRAP, fold
+from autograd.viz.layout import Curve, Layout, parse, sizes
 from autograd.viz.model import Graph, picture
 from autograd.viz.page import laid_out
 from autograd.viz.svg import svg
@@ -57,10 +58,25 @@ class Drawing:
             RenderError: if there is no Graphviz.
             FileError: if the file cannot be written.
         """
-        image = render.run(self.dot, "png", f"-Gdpi={RESOLUTION}", "-Gbgcolor=white")
+        look = (f"-Gdpi={RESOLUTION}", "-Gbgcolor=white")
+        rows = self._rows()
+        if rows is None:
+            image = render.run(self.dot, "png", *look)
+        else:
+            image = render.run(dot(self.picture, self.direction, *rows), "png", *look, engine="nop2")
         if path is not None:
             write(Path(path), image)
         return image
+
+    def _rows(self) -> tuple[Layout, list[Curve]] | None:
+        """Where everything is if Graphviz's own picture is put in rows; None if it is not too long."""
+        if self.direction != "LR" or self.wrap == inf:
+            return None
+        pairs = [(e.tail, e.head) for e in self.picture.edges]
+        plain = render.run(self.dot, "plain", "-Edir=none").decode()
+        whole = parse(plain, pairs)
+        placed, curves = fold(whole, sizes(plain), pairs, list(whole.curves), self.wrap)
+        return (placed, curves) if placed.rows else None
 
     def html(self) -> str:
         """The picture as a page of its own, without network or server: drag and wheel move it, ``/`` searches, a click
@@ -152,7 +168,7 @@ def draw(
             (`partials` is an older name for it).
         direction: "LR", from left to right, or "TB", from top to bottom.
         max_nodes: in a larger graph neighbouring nodes share a box "N nodes inside", which opens in the HTML.
-        wrap: the width in points from which on a picture from left to right is put in rows; None for never. (Not in PNG.)
+        wrap: the width in points from which on a picture from left to right is put in rows; None for never.
         name: the title, for screen readers and files.
 
     Raises:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-__all__ = ["GAP", "Curve", "Layout", "Size", "parse", "source", "weights"]
+__all__ = ["GAP", "Curve", "Layout", "Size", "parse", "sizes", "source", "weights"]
 
 DPI = 72.0
 GAP = 0.48
@@ -75,16 +75,24 @@ def parse(plain: str, edges: list[tuple[int, int]]) -> Layout:
         if word[0] == "graph":
             size = Size(float(word[2]) * DPI, float(word[3]) * DPI)
         elif word[0] == "node":
-            centres[int(word[1])] = _point(word[2], word[3], size)
+            centres[int(word[1].removeprefix("n"))] = _point(word[2], word[3], size)
         elif word[0] == "edge":
             count = int(word[3])
             points = tuple(_point(word[4 + 2 * k], word[5 + 2 * k], size) for k in range(count))
             rest = word[4 + 2 * count :]
             label = _point(rest[-4], rest[-3], size) if len(rest) > 2 else None
-            curves.setdefault((int(word[1]), int(word[2])), []).append(Curve(points, label))
+            tail, head = (int(w.removeprefix("n")) for w in word[1:3])
+            curves.setdefault((tail, head), []).append(Curve(points, label))
     return Layout(
         size, tuple(centres[i] for i in range(len(centres))), tuple(curves[e].pop(0) for e in edges)
     )
+
+
+def sizes(plain: str) -> list[Size]:
+    """The sizes that Graphviz gave the boxes by itself, in the same format."""
+    words = [line.split()[:6] for line in plain.splitlines() if line.startswith("node ")]
+    found = {int(w[1].removeprefix("n")): Size(float(w[4]) * DPI, float(w[5]) * DPI) for w in words}
+    return [found[i] for i in range(len(found))]
 
 
 def _point(x: str, y: str, size: Size) -> tuple[float, float]:

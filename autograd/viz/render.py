@@ -17,8 +17,8 @@ class RenderError(AutogradError, RuntimeError):
     """No Graphviz could lay the picture out; the message says what was tried."""
 
 
-def run(source: str, form: str, *options: str) -> bytes:
-    """What Graphviz makes of DOT text in one of its output formats.
+def run(source: str, form: str, *options: str, engine: str = "dot") -> bytes:
+    """What Graphviz makes of DOT text in one of its output formats; the engine is what gives things their places.
 
     Raises:
         RenderError: if neither renderer is there or works.
@@ -26,7 +26,7 @@ def run(source: str, form: str, *options: str) -> bytes:
     reasons = []
     for renderer in (_program, _library):
         try:
-            return renderer(source, form, options)
+            return renderer(source, form, options, engine)
         except _Failed as reason:
             reasons.append(str(reason))
     raise RenderError(
@@ -53,13 +53,13 @@ class _Failed(Exception):
     """Why one renderer did not work."""
 
 
-def _program(source: str, form: str, options: tuple[str, ...]) -> bytes:
+def _program(source: str, form: str, options: tuple[str, ...], engine: str = "dot") -> bytes:
     path = shutil.which("dot")
     if path is None:
         raise _Failed("there is no program `dot`")
     try:
         done = subprocess.run(
-            [path, f"-T{form}", *options],
+            [path, f"-K{engine}", f"-T{form}", *options],
             input=source.encode(),
             capture_output=True,
             timeout=TIMEOUT,
@@ -75,7 +75,7 @@ def _program(source: str, form: str, options: tuple[str, ...]) -> bytes:
     return done.stdout
 
 
-def _library(source: str, form: str, options: tuple[str, ...]) -> bytes:
+def _library(source: str, form: str, options: tuple[str, ...], engine: str = "dot") -> bytes:
     try:
         with warnings.catch_warnings():  # its generated wrapper warns about itself on some Pythons
             warnings.simplefilter("ignore")
@@ -86,7 +86,7 @@ def _library(source: str, form: str, options: tuple[str, ...]) -> bytes:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")
             drawn: bytes | None = pygraphviz.AGraph(string=source).draw(
-                format=form, prog="dot", args=" ".join(options)
+                format=form, prog=engine, args=" ".join(options)
             )
     except Exception as error:  # whatever the foreign code raises, the next step is the same
         raise _Failed(f"pygraphviz failed ({type(error).__name__}: {str(error)[:200]})") from None
