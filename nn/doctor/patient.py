@@ -75,12 +75,15 @@ def rms(a: Any) -> float:
 
 @contextmanager
 def restored(model: Module, optimizer: Any) -> Iterator[None]:
-    """Whatever happens inside: parameters, gradients, buffers, modes, the optimizer's state and the random stream are put
-    back."""
+    """Whatever happens inside: parameters, gradients, buffers, modes, the optimizer's state and the random streams, the default
+    one and those that modules hold, are put back. Inside, there are no gradients at first."""
     tensors = [(t, t.data.copy(), t.grad) for t in (*model.parameters(), *model.buffers())]
     modes = [(m, m.training) for m in model.modules()]
     state = optimizer.state_dict() if hasattr(optimizer, "state_dict") else None
-    stream = ag.default_generator.get_state()
+    held = [v for module in model.modules() for v in vars(module).values() if isinstance(v, ag.Generator)]
+    streams = [(g, g.get_state()) for g in (ag.default_generator, *held)]
+    for tensor, _, _ in tensors:
+        tensor.grad = None  # else backward would add to them
     try:
         yield
     finally:
@@ -92,4 +95,5 @@ def restored(model: Module, optimizer: Any) -> Iterator[None]:
             object.__setattr__(module, "training", mode)
         if state is not None:
             optimizer.load_state_dict(state)
-        ag.default_generator.set_state(stream)
+        for generator, position in streams:
+            generator.set_state(position)

@@ -8,6 +8,7 @@ Nothing here uses pyplot, and models, optimizers and random streams are left as 
 from nn.pictures.boundary import BoundaryMovie, decision_boundary
 from nn.pictures.curves import curves
 from nn.pictures.race import descend, race
+from nn.pictures.recorder import Recorder
 from nn.pictures.surfaces import SURFACES, Surface
 
-__all__ = ["SURFACES", "BoundaryMovie", "Surface", "curves", "decision_boundary", "descend", "race"]
+__all__ = ["SURFACES", "BoundaryMovie", "Recorder", "Surface", "curves", "decision_boundary", "descend", "race"]

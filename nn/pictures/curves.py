@@ -17,7 +17,7 @@ def curves(history: Any, *paths: str | PathLike[str], title: str = "") -> Any:
     >>> import nn
     >>> history = nn.History()
     >>> history.append({"epoch": 1, "loss": 0.5, "val_loss": 0.75})
-    >>> [line.get_ydata()[0] for line in curves(history).axes[0].lines]
+    >>> [float(line.get_ydata()[0]) for line in curves(history).axes[0].lines]
     [0.5, 0.75]
     """
     names = [c for c in history.columns if not c.startswith("val_") and c not in ("epoch", "lr", "seconds")]

@@ -71,7 +71,7 @@ def surface_of(given: Any) -> Surface:
 
     >>> surface_of("ravin")
     Traceback (most recent call last):
-    autograd.errors.ArgumentError: there is no surface 'ravin'. Did you mean 'ravine'? There are rosenbrock, ...
+    autograd.errors.ArgumentError: there is no surface 'ravin', did you mean 'ravine'? There are rosenbrock, ...
     """
     if isinstance(given, Surface):
         (a, b), (c, d) = given.box
