@@ -32,7 +32,8 @@ class Recorder(Callback):
 
     Give it to `fit` as a callback, or call `record` yourself, as after initialising. It makes a forward pass, a backward pass
     and one step in training mode on samples of its own, and puts everything back: parameters, gradients, buffers, the
-    optimizer's state and random streams. So training goes on as without it, compiled steps too. Hooks of one's own in the model are called.
+    optimizer's state and random streams. So training goes on as without it, compiled steps too. Hooks of one's own in the
+    model are called. The histograms show the root of the counts, so that one spike does not flatten the rest.
 
     Args:
         x, y: samples to look at, a batch of some dozens; inputs and targets as the loss wants them.
