@@ -22,6 +22,20 @@ from autograd.modes import anomaly_mode, enable_grad, is_grad_enabled, is_record
 from autograd.random import Generator, default_generator, manual_seed
 from autograd.state import State, overwrite
 from autograd.tensor import Tensor, from_numpy, get_default_dtype, set_default_dtype
+from autograd.transforms import (
+    elementwise_grad,
+    grad,
+    grad_and_aux,
+    hessian,
+    hessian_vector_product,
+    jacobian,
+    jvp,
+    make_hvp,
+    make_jvp,
+    make_vjp,
+    value_and_grad,
+    vjp,
+)
 from autograd.value import Value
 
 _keep_freed_memory()
@@ -30,9 +44,10 @@ globals().update(_functions)
 
 __all__ = [
     "CompiledPass", "Generator", "State", "Tensor", "Value", "accelerated", "anomaly_mode", "can_compile",
-    "check_grads", "default_generator", "enable_grad", "errors", "from_numpy", "get_default_dtype", "get_num_threads",
-    "is_grad_enabled", "is_recording", "jit", "manual_seed", "no_grad", "ops",
-    "overwrite", "require", "set_default_dtype", "set_num_threads", "tape", *_functions,
+    "check_grads", "default_generator", "elementwise_grad", "enable_grad", "errors", "from_numpy", "get_default_dtype",
+    "get_num_threads", "grad", "grad_and_aux", "hessian", "hessian_vector_product", "is_grad_enabled", "is_recording",
+    "jacobian", "jit", "jvp", "make_hvp", "make_jvp", "make_vjp", "manual_seed", "no_grad", "ops", "overwrite", "require",
+    "set_default_dtype", "set_num_threads", "tape", "value_and_grad", "vjp", *_functions,
 ]  # fmt: skip
 
 

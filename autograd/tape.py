@@ -28,7 +28,7 @@ from autograd.rule import Op, Plan, np
 if TYPE_CHECKING:
     from autograd.tensor import Tensor
 
-__all__ = ["Leaf", "Node", "gradients", "node_gradients", "pushforward", "values", "walk"]
+__all__ = ["Leaf", "Node", "between", "gradients", "node_gradients", "pushforward", "values", "walk"]
 
 ndarray = numpy.ndarray
 tick = count(1).__next__
@@ -122,13 +122,15 @@ class Mode(threading.local):
     record: bool = True
     anomaly: bool = False
     capture: Any = None
-    plain: bool = True  # record and not capture: the one thing that the fast path asks
+    depth: int = 0  # how many transforms (grad, jvp, vmap, …) are running the user's function
+    batch: bool = False  # whether one of them is vmap
+    plain: bool = True  # record, and neither capture nor batch: the one thing that the fast path asks
 
     def set(self, **changes: Any) -> None:
         """Change modes; keeps `plain` in step."""
         for name, value in changes.items():
             setattr(self, name, value)
-        self.plain = self.record and self.capture is None
+        self.plain = self.record and self.capture is None and not self.batch
 
 
 mode = Mode()
@@ -254,6 +256,32 @@ def walk(roots: Node | Iterable[Node]) -> list[Node]:
     return [found[t] for t in sorted(found, reverse=True)]
 
 
+def between(outputs: Iterable[Node | None], inputs: Iterable[Node]) -> tuple[list[Node], bool]:
+    """The nodes on the ways from the inputs to the outputs, oldest first, and whether anything else joins on the way.
+
+    Nodes older than the oldest input are not visited, so that what a function closes over costs nothing.
+    """
+    starts = {node.tick for node in inputs}
+    oldest = min(starts, default=0)
+    found = {node.tick: node for node in outputs if node is not None and starts and node.tick >= oldest}
+    stack = list(found.values())
+    while stack:
+        for node in stack.pop().inputs:
+            if node is not None and node.tick >= oldest and node.tick not in found:
+                found[node.tick] = node
+                stack.append(node)
+    way: list[Node] = []
+    reached: set[int] = set()
+    joined = False
+    for t in sorted(found):
+        node = found[t]
+        if t in starts or any(n is not None and n.tick in reached for n in node.inputs):
+            joined = joined or t not in starts and any(n is not None and n.tick not in reached for n in node.inputs)
+            reached.add(t)
+            way.append(node)
+    return way, joined
+
+
 def fit(g: Any, node: Node) -> Any:
     """A contribution brought to the shape and dtype of the node that it belongs to: broadcasting undone."""
     if g.shape != node.shape:
@@ -280,12 +308,13 @@ def _broadcast(g: Any, shape: tuple[int, ...]) -> Any:
 class Walk:
     """One pass over the tape from newer nodes to older ones, carrying gradients.
 
-    `free` drops what nodes saved, once all went well; `visit` sees each node with its gradient.
+    `free` drops what nodes saved, once all went well; `visit` sees each node with its gradient; `only` are the ticks of
+    the nodes to go to, if not to all.
     """
 
     def __init__(self, *, create_graph: bool = False, free: bool = False,
-                 visit: Callable[[Node, Any], None] | None = None):  # fmt: skip
-        self.create_graph, self.free, self.visit = create_graph, free, visit
+                 visit: Callable[[Node, Any], None] | None = None, only: set[int] | None = None):  # fmt: skip
+        self.create_graph, self.free, self.visit, self.only = create_graph, free, visit, only
         self.kept: dict[Node, Any] = {}  # gradients of leaves and of nodes that retain theirs
 
     def run(self, roots: Sequence[Node], seeds: Sequence[Any]) -> dict[Node, Any]:
@@ -298,7 +327,7 @@ class Walk:
             if node.tick not in waiting:
                 waiting[node.tick] = node
                 heappush(heap, -node.tick)
-        plain = not (self.create_graph or mode.capture or mode.anomaly or self.visit)
+        plain = not (self.create_graph or mode.capture or mode.anomaly or self.visit or self.only is not None)
         with numpy.errstate(all="ignore"):
             while heap:
                 at = -heappop(heap)
@@ -320,6 +349,8 @@ class Walk:
                     if self.visit is not None:
                         self.visit(node, g)
                     steps, saved = self._special(node, saved)
+                    if self.only is not None:
+                        steps = tuple(s for s in steps if node.inputs[s[0]].tick in self.only)  # type: ignore[union-attr]
                 inputs = node.inputs
                 for i, pull in steps:
                     below = inputs[i]
@@ -423,7 +454,8 @@ def gradients(outputs: Sequence[Tensor], inputs: Sequence[Tensor], seeds: Sequen
     """
     roots = [t._node for t in outputs]
     seeds = [None] * len(roots) if seeds is None else seeds
-    pairs = [(n, _seed(t, s, create_graph)) for t, n, s in zip(outputs, roots, seeds, strict=True) if n is not None]
+    only = {n.tick for n in between(roots, [t._node for t in inputs if t._node is not None])[0]}
+    pairs = [(n, _seed(t, s, create_graph)) for t, n, s in zip(outputs, roots, seeds, strict=True) if n and n.tick in only]
     wanted = {t._node.tick for t in inputs if t._node is not None}
     found: dict[int, Any] = {}
 
@@ -431,7 +463,7 @@ def gradients(outputs: Sequence[Tensor], inputs: Sequence[Tensor], seeds: Sequen
         if node.tick in wanted:
             found[node.tick] = g
 
-    run = Walk(create_graph=create_graph, visit=visit)
+    run = Walk(create_graph=create_graph, visit=visit, only=only)
     for node, g in run.run([n for n, _ in pairs], [s for _, s in pairs]).items():
         visit(node, g)
     return [found.get(t._node.tick) if t._node is not None else None for t in inputs]
@@ -471,15 +503,16 @@ def pushforward(outputs: Sequence[Tensor], inputs: Sequence[Tensor], tangents: S
     for t, v in zip(inputs, tangents, strict=True):
         if t._node is not None:
             carried[t._node] = v
+    space = namespace() if create_graph else np if mode.capture is None else mode.capture.namespace
     with numpy.errstate(all="ignore"):
-        for node in reversed(walk([t._node for t in outputs if t._node is not None])):
-            if node in carried or not any(n in carried for n in node.inputs):
+        for node in between([t._node for t in outputs], [n for n in carried if n is not None])[0]:
+            if node in carried:
                 continue
             if node.saved is None:
                 raise _freed(node)
             if node.tick < writes.last:
                 writes.check(node)
-            pushes = node.plan.rules(namespace() if create_graph else np)[1]
+            pushes = node.plan.rules(space)[1]
             saved = as_tensors(node, node.saved) if create_graph else node.saved
             total: Any = None
             for i, push in zip(node.plan.wanted, pushes, strict=True):

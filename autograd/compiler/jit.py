@@ -57,7 +57,7 @@ class Compiled:
 
     def __call__(self, *arguments: Any, **named: Any) -> Any:
         last = self._last
-        if last is not None and not named and mode.plain is last.record and not mode.anomaly and not self.check:
+        if last is not None and not named and mode.plain is last.record and not (mode.anomaly or mode.depth or self.check):
             answer = last.call(arguments)
             if answer is not MISS:
                 return answer
@@ -65,7 +65,7 @@ class Compiled:
 
     def _call(self, arguments: tuple[Any, ...], named: dict[str, Any]) -> Any:
         """A call whose program is yet to be found, or made."""
-        if mode.capture is not None or mode.anomaly or self.fallback_reason is not None or not usable():
+        if mode.capture is not None or mode.anomaly or mode.depth or self.fallback_reason is not None or not usable():
             return self.function(*arguments, **named)
         if named:
             arguments, named = _bound(self.function, arguments, named)
@@ -307,6 +307,9 @@ def jit(function: Any = None, *, check: bool = False, fallback: bool = False) ->
     arguments, attributes, items of lists and dictionaries, what modules and optimizers consist of, the contents of arrays
     that are used as an index. Not looked at: files, clocks, NumPy's random numbers, arrays above 1 MiB with which Python code
     computes. Random numbers of an `autograd.Generator` are drawn at each call, as eager would draw them.
+
+    Inside a transform (`grad`, `jvp`, `vmap`, …) a jitted function runs as it is, since it is differentiated then; jit the
+    transformed function instead, ``jit(grad(f))``.
 
     What has no compiled form raises UnsupportedError, and says what to do instead.
 
