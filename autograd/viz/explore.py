@@ -127,11 +127,14 @@ def _drawn(pictures: list[Picture], direction: str) -> list[tuple[str, dict[str,
         prepared.append((cards, pairs, labels, source))
         sources.setdefault(source, len(sources))
     answers = render.run_all(list(sources))
+    done: dict[str, tuple[layout.Layout, list[layout.Curve]]] = {}
     out = []
     for p, (cards, pairs, labels, source) in zip(pictures, prepared, strict=True):
-        placed = layout.parse(answers[sources[source]], pairs)
-        curves = smooth(placed, [c.size for c in cards], pairs, labels, direction)
-        if direction == "LR":
-            placed, curves = fold(placed, [c.size for c in cards], pairs, curves, balanced(placed))
-        out.append(shapes(p, cards, placed, curves))
+        if source not in done:
+            placed = layout.parse(answers[sources[source]], pairs)
+            curves = smooth(placed, [c.size for c in cards], pairs, labels, direction)
+            if direction == "LR":
+                placed, curves = fold(placed, [c.size for c in cards], pairs, curves, balanced(placed))
+            done[source] = placed, curves
+        out.append(shapes(p, cards, *done[source]))
     return out

@@ -21,6 +21,8 @@ from autograd.viz.text import sign
 
 __all__ = ["Spans", "TapeGraph", "group_box", "infix", "titled", "untouched"]
 
+BRIEF = 4000
+"""Nodes from which on every array is told in one line."""
 UNKNOWN = "c"  # stands for a constant operand that backward has freed
 
 
@@ -120,14 +122,18 @@ class TapeGraph:
             name=self.spans.names.get(thing.tick) or thing.name or "",
             shape=shape,
             value=self._value(thing),
-            gradient=text.array_lines(gradient) if gradient is not None else (),
+            gradient=self._lines(gradient) if gradient is not None else (),
             tooltip=self._tooltip(thing, kind, shape),
         )
 
     def _value(self, node: Node) -> tuple[str, ...]:
         root = self.roots.get(node)
         value = root.data if root is not None else node.data if isinstance(node, Leaf) else self.values.get(node)
-        return text.array_lines(value) if self.shown and value is not None else ()
+        return self._lines(value) if self.shown and value is not None else ()
+
+    def _lines(self, a: Any) -> tuple[str, ...]:
+        """A small array as it is; in a very large graph in one line, so that its page is made sooner and opens sooner."""
+        return text.array_lines(a) if len(self.things) <= BRIEF else (text.array(a),)
 
     def _tooltip(self, node: Node, kind: str, shape: str) -> str:
         lines = [shape]

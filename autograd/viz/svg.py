@@ -8,6 +8,7 @@ Code.
 from __future__ import annotations
 
 import hashlib
+from functools import lru_cache
 from html import escape
 from math import hypot
 
@@ -267,6 +268,7 @@ def _short(points: list[tuple[float, float]]) -> str:
     return "".join(words)
 
 
+@lru_cache(maxsize=8192)
 def _n(x: float, digits: int = 2) -> str:
     words = f"{x:.2f}" if digits == 2 else f"{x:.1f}"
     return words.rstrip("0").rstrip(".") if words[-1] == "0" else words

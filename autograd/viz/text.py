@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 import re
 import unicodedata
+from functools import lru_cache
 from typing import Any
 
 import numpy
@@ -147,14 +148,13 @@ def array(a: Any) -> str:
     ('1', '[1, 2]')
     """
     a = numpy.asarray(a)
-    lines = array_lines(a)
-    return (
-        _span(a).removeprefix("all ") if a.size and (len(lines) > 1 or (a == a.flat[0]).all()) else lines[0]
-    )
+    if a.size and (a.ndim > 1 and a.shape[0] > 1 or (a == a.flat[0]).all()):
+        return _span(a).removeprefix("all ")
+    return array_lines(a)[0]
 
 
 def _row(a: Any) -> str:
-    return "[" + ", ".join(number(v, 3) for v in a) + "]"
+    return "[" + ", ".join([number(v, 3) for v in a.tolist()]) + "]"
 
 
 def _span(a: Any) -> str:
@@ -177,6 +177,7 @@ def sign(label: str) -> str:
     return "−" if label == "-" else label
 
 
+@lru_cache(maxsize=1024)
 def shape_text(shape: tuple[int, ...], dtype: Any) -> str:
     """``3×4 float32``; just the dtype for a scalar.
 
