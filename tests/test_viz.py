@@ -885,6 +885,23 @@ def test_search_opens_what_holds_it_and_a_click_tells(browser: Browser, tmp_path
 
 
 @browser_only
+def test_a_large_page_is_packed_and_works_the_same(browser: Browser, tmp_path: Path) -> None:
+    h = leaf([0.5, 0.2], "x")
+    for k in range(1500):
+        h = (h * leaf([1.0, 1.0], HOSTILE[k % len(HOSTILE)] if k % 50 == 7 else f"scale{k}")).tanh()
+    path = draw(h.sum(), max_nodes=30).save(tmp_path / "graph.html")
+    assert path.stat().st_size < 500_000 < 200 * 4500
+    browser.open(path)
+    browser.key("/", "/")
+    browser.type("scale1217")
+    assert browser("unpacked.then(() => document.getElementById('count').textContent)") == "1 found"
+    browser.key("Enter")
+    assert browser("document.querySelector('.hit .r-name').textContent") == "scale1217"
+    assert browser("data.scenes.map((_, k) => k && content(k).localName).slice(1).every((n) => n === 'g')")
+    assert browser("document.scripts.length") == 1 and browser.complaints() == []
+
+
+@browser_only
 @pytest.mark.parametrize("partials", [False, True])
 def test_text_is_neither_cut_nor_run_over(browser: Browser, tmp_path: Path, partials: bool) -> None:
     for k, y in enumerate((network(), draw_hostile(), Value(1.5, "a") * 2.5e-7 + 1.0)):
@@ -1023,7 +1040,7 @@ def test_graphs_are_legible(browser: Browser, tmp_path: Path, name: str) -> None
         if browser(f"{opens}.length"):
             browser("fit(); 0")
             browser.click_on(f"{opens}.at(-1)")
-            assert browser("document.querySelectorAll('.opened').length") == 1
+            assert browser("unpacked.then(() => document.querySelectorAll('.opened').length)") == 1
             browser("fit(); zoom(1 / view.k); 0")
             assert browser(OVERLAPS) == [] and browser(TEXTS) == []
         browser.open(picture)

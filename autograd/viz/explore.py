@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import base64
+import json
+import zlib
 from collections.abc import Sequence
 from dataclasses import replace
 from typing import Any
@@ -20,6 +23,9 @@ SVG = "http://www.w3.org/2000/svg"
 NODES = 20_000
 """Nodes of a graph that the page holds in full; in a larger one, boxes do not open."""
 
+PACKED = 1_000_000
+"""Characters of the insides of boxes, from which on they are packed."""
+
 _CONTROLS = (
     '<button id="less" title="smaller: −">−</button><button id="more" title="larger: +">+</button>'
     '<button id="whole" title="all of it: 0">fit</button>'
@@ -36,9 +42,16 @@ def page(graph: Graph, units: list[list[int]], top: Picture, direction: str) -> 
     drawing, about = drawn(top, direction)
     scenes: list[dict[str, Any]] = [{**about, "open": {}}]
     inner = _scenes(graph, units, scenes, direction) if len(graph.inputs) <= NODES else []
-    hidden = (f'<template id="scene-{k}"><svg xmlns="{SVG}">{s}</svg></template>' for k, s in enumerate(inner, 1))
     data = {"size": about["size"], "scenes": scenes}
-    return whole(top.title, top.description, drawing, data, _CONTROLS, "".join(hidden) + _BELOW, ("viewer.js", "explorer.js"))
+    return whole(top.title, top.description, drawing, data, _CONTROLS, _hidden(inner) + _BELOW, ("viewer.js", "explorer.js"))
+
+
+def _hidden(inner: list[str]) -> str:
+    """The insides of boxes as markup; packed, where they are many: a tenth of the size or less."""
+    if sum(map(len, inner)) <= PACKED:
+        return "".join(f'<template id="scene-{k}"><svg xmlns="{SVG}">{s}</svg></template>' for k, s in enumerate(inner, 1))
+    packed = zlib.compress(json.dumps(inner, ensure_ascii=False).encode(), 6)
+    return f'<pre id="inside" hidden>{base64.b64encode(packed).decode()}</pre>'
 
 
 def _scenes(graph: Graph, units: list[list[int]], scenes: list[dict[str, Any]], direction: str) -> list[str]:

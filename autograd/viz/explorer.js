@@ -125,7 +125,19 @@ function within(number) {
   while (stack.length) { const n = stack.pop(); found.push(n); stack.push(...Object.values(data.scenes[n].open)); }
   return found;
 }
+const packed = byId("inside");  // of a large graph: all insides, deflated
+let insides = null;
+const unpacked = packed ? unpack() : Promise.resolve();
+async function unpack() {
+  const bytes = Uint8Array.from(atob(packed.textContent), (c) => c.charCodeAt(0));
+  insides = await new Response(new Blob([bytes]).stream().pipeThrough(new DecompressionStream("deflate"))).json();
+  packed.remove();
+}
 function content(number) {
+  if (insides) {
+    const parsed = new DOMParser().parseFromString(`<svg xmlns="${NS}">${insides[number - 1]}</svg>`, "image/svg+xml");
+    return document.importNode(parsed.documentElement.firstElementChild, true);
+  }
   return document.importNode(byId("scene-" + number).content.firstElementChild.firstElementChild, true);
 }
 const top_ = new Scene(0, world.firstElementChild);
@@ -139,6 +151,7 @@ let picked = null;
 function choose(box) {
   const scene = all.get(+box.dataset.scene), i = +box.dataset.at;
   if (i in scene.inside) {
+    if (packed && !insides) { unpacked.then(() => choose(box)); return null; }
     const before = place(box);
     const inner = scene.open(i);
     refresh();
@@ -203,6 +216,7 @@ function reveal(found) {
   tell(box);
 }
 function look() {
+  if (packed && !insides) { unpacked.then(look); return; }
   const words = search.value.trim().toLowerCase();
   hits = words ? indexed().filter((b) => b.words.includes(words)) : [];
   hit = -1;
