@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 import os
 from pathlib import Path
 
@@ -33,4 +34,18 @@ def test_notebook_is_committed_as_run(path: Path) -> None:
     assert [cell.execution_count for cell in cells] == list(range(1, len(cells) + 1))
     outputs = [output for cell in cells for output in cell.outputs]
     assert not [o for o in outputs if o.output_type == "error" or o.get("name") == "stderr"]
-    assert any("image/svg+xml" in o.get("data", {}) for o in outputs)
+    pictures = [o["data"] for o in outputs if {"image/svg+xml", "image/png"} & o.get("data", {}).keys()]
+    assert pictures
+    assert path.stat().st_size < 1.5e6
+    for picture in pictures:
+        if "image/png" in picture:
+            header = base64.b64decode(picture["image/png"])[:24]
+            assert int.from_bytes(header[16:20], "big") <= 1800  # pixels wide
+
+
+@pytest.mark.parametrize("path", [p for p in NOTEBOOKS if p.stem[:2] > "02"], ids=lambda p: p.stem)
+def test_notebook_says_what_it_teaches_and_checks_what_it_claims(path: Path) -> None:
+    cells = nbformat.read(path, as_version=4).cells
+    assert cells[0].cell_type == "markdown" and "After this notebook you can" in cells[0].source
+    assert cells[-1].cell_type == "markdown" and "## Try it" in cells[-1].source
+    assert sum("assert" in cell.source for cell in cells if cell.cell_type == "code") >= 3
