@@ -163,7 +163,7 @@ def test_import_is_light() -> None:
 
 
 # The compiler's closed instruction set beside the scalar functions: its words are NumPy's, and so some ops'.
-INSTRUCTIONS = {"reshape", "transpose", "broadcast_to", "cast", "sum", "prod", "max", "min", "matmul"}
+INSTRUCTIONS = {"reshape", "transpose", "broadcast_to", "cast", "add", "sum", "prod", "max", "min", "matmul"}
 
 # May look at op names: the declarations, the kernels named after them, the table from scalar functions to
 # kernels, and in-place writes, which are recorded as two ops of their own.
