@@ -34,9 +34,13 @@ SCREEN, PRINT = 110, 160
 
 
 def look() -> Any:
-    """A context in which figures are drawn and written: type, colours of axes, no date in files."""
-    import matplotlib
-
+    """A context in which figures are drawn and written: type, colours of axes, no date in files. All pictures begin with it."""
+    try:
+        import matplotlib
+    except ImportError:
+        raise UnsupportedError(
+            'curves and pictures need matplotlib, which is not installed here: python -m pip install "matplotlib>=3.9".'
+        ) from None
     return matplotlib.rc_context({
         "svg.hashsalt": "wengert", "font.family": ["DejaVu Sans"], "font.size": 10.0, "axes.edgecolor": MUTED,
         "axes.labelcolor": INK, "axes.axisbelow": True, "legend.frameon": False, "legend.fontsize": 9.0,
@@ -45,12 +49,7 @@ def look() -> Any:
 
 
 def _picture() -> Any:
-    try:
-        from matplotlib.figure import Figure
-    except ImportError:
-        raise UnsupportedError(
-            'curves and pictures need matplotlib, which is not installed here: python -m pip install "matplotlib>=3.9".'
-        ) from None
+    from matplotlib.figure import Figure
 
     def png(self: Any) -> bytes:
         out = BytesIO()
@@ -75,8 +74,8 @@ def canvas(width: float, height: float, paths: Paths = (), title: str = "") -> I
     """An empty figure to draw in; afterwards it has its title and is written to the paths, which are checked before."""
     for path in paths:
         _kind(path)
-    kind = __getattr__("Picture") if "Picture" not in globals() else globals()["Picture"]
     with look():
+        kind = __getattr__("Picture") if "Picture" not in globals() else globals()["Picture"]
         figure = kind(figsize=(width, height), layout="constrained", facecolor="white")
         yield figure
         if title:
