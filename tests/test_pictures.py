@@ -1,0 +1,322 @@
+"""Pictures of training: the numbers in what is drawn, and that nothing is left changed."""
+
+from __future__ import annotations
+
+import copy
+import pickle
+import xml.etree.ElementTree as ET
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+import autograd as ag
+import nn
+import optim
+from autograd.errors import ArgumentError, DTypeError
+from nn import pictures
+
+pytest.importorskip("matplotlib")
+RNG = np.random.default_rng(0)
+X = RNG.normal(size=(60, 2)).astype(np.float32)
+Y = (X[:, 0] + X[:, 1] > 0).astype(np.int64)
+
+
+def network() -> nn.Module:
+    ag.manual_seed(1)
+    return nn.Sequential(nn.Linear(2, 8), nn.BatchNorm1d(8), nn.Tanh(), nn.Dropout(0.3), nn.Linear(8, 2))
+
+
+def loader() -> nn.DataLoader:
+    return nn.DataLoader((X, Y), 20, shuffle=True)
+
+
+def trained(callbacks: Any = (), jit: bool | None = None, epochs: int = 3) -> tuple[nn.Trainer, dict[str, Any]]:
+    model = network()
+    trainer = nn.Trainer(model, nn.CrossEntropyLoss(), optim.Adam(model.parameters(), lr=0.05), jit=jit)
+    trainer.fit(loader(), epochs=epochs, callbacks=callbacks, progress=False)
+    return trainer, {**model.state_dict(), "draw": ag.default_generator.normal(size=3)}
+
+
+def same(a: dict[str, Any], b: dict[str, Any]) -> bool:
+    return a.keys() == b.keys() and all(np.array_equal(a[k], b[k]) for k in a)
+
+
+def everything(model: nn.Module, optimizer: Any) -> bytes:
+    """Values, gradients, modes, the optimizer's state, the random stream: to the bit."""
+    grads = [None if p.grad is None else p.grad.data.tobytes() for p in model.parameters()]
+    hooks = [sorted(vars(m)) for m in model.modules()]
+    modes = [m.training for m in model.modules()]
+    return pickle.dumps((model.state_dict(), grads, hooks, modes, optimizer.state_dict(), ag.default_generator.get_state()))
+
+
+@pytest.fixture(params=["train", "eval"])
+def ready(request: pytest.FixtureRequest) -> Iterator[tuple[nn.Module, Any]]:
+    """A model and its optimizer in the middle of a training, with gradients; whatever the test does leaves no trace."""
+    trainer, _ = trained(epochs=1, jit=False)
+    getattr(trainer.model, request.param)()
+    nn.functional.cross_entropy(trainer.model(X), Y).backward()
+    before = everything(trainer.model, trainer.optimizer)
+    yield trainer.model, trainer.optimizer
+    assert everything(trainer.model, trainer.optimizer) == before
+
+
+# ---- optimizers on surfaces ------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("surface", pictures.SURFACES.values(), ids=lambda s: s.name)
+def test_minima_are_minima(surface: pictures.Surface) -> None:
+    for minimum in surface.minima:
+        point = ag.Tensor(np.array(minimum, np.float64), requires_grad=True)
+        value = surface.function(point[0], point[1])
+        value.backward()
+        assert value.item() < 1e-9 and point.grad is not None and np.abs(point.grad.data).max() < 1e-3
+
+
+def test_a_path_is_that_of_the_optimizer_by_hand() -> None:
+    path = pictures.descend(lambda p: optim.SGD(p, lr=0.1, momentum=0.9), "ravine", (4.0, 1.0), 20)
+    p, v = np.array([4.0, 1.0]), np.zeros(2)
+    for found in path[1:]:
+        v = 0.9 * v + np.array([p[0] / 10, 2 * p[1]])
+        p = p - 0.1 * v
+        np.testing.assert_allclose(found, p, rtol=1e-12)
+    assert path.shape == (21, 2) and path.dtype == np.float64
+
+
+def test_a_race_draws_each_path_and_each_height() -> None:
+    makers = {"SGD": lambda p: optim.SGD(p, lr=0.1), "wild": lambda p: optim.SGD(p, lr=9.0), "L": lambda p: optim.LBFGS(p)}
+    figure = pictures.race(makers, surface="ravine", steps=30)
+    plane, heights = figure.axes
+    for name, make in makers.items():
+        path = pictures.descend(make, "ravine", steps=30)
+        line = next(li for li in plane.lines if li.get_label() == name)
+        np.testing.assert_array_equal(line.get_xydata(), path)
+        line = next(li for li in heights.lines if li.get_label().startswith(name))
+        np.testing.assert_allclose(line.get_ydata(), path[:, 0] ** 2 / 20 + path[:, 1] ** 2)
+    assert len(pictures.descend(makers["wild"], "ravine", steps=30)) < 31
+    assert any(li.get_label() == "wild: goes off" for li in heights.lines)
+
+
+def test_a_race_of_a_list_is_named_by_what_is_made(tmp_path: Path) -> None:
+    figure = pictures.race([optim.SGD, optim.SGD, optim.Adam], tmp_path / "race.svg", surface="saddle", steps=3, title="$a_b$")
+    assert [t.get_text().split(":")[0] for t in figure.legends[0].get_texts()] == ["SGD", "SGD 2", "Adam"]
+    ET.parse(tmp_path / "race.svg")
+    own = pictures.Surface("bowl", lambda x, y: x * x + y * y, ((-1, 1), (-1, 1)), (0.5, 0.5), ((0, 0),))
+    assert pictures.race([optim.SGD], surface=own, steps=2).axes[0].get_title(loc="left") == "bowl"
+
+
+@pytest.mark.parametrize(("call", "words"), [
+    (lambda: pictures.race({}), "no optimizer to race"),
+    (lambda: pictures.race([optim.SGD], surface="bale"), "did you mean 'beale'"),
+    (lambda: pictures.race([optim.SGD], steps=0), "steps must be a whole number"),
+    (lambda: pictures.race([optim.SGD], start=(np.nan, 0)), "two finite numbers"),
+    (lambda: pictures.race([optim.SGD], "race.gif", steps=1), ".svg, .png or .pdf"),
+    (lambda: pictures.decision_boundary(network(), np.zeros((3, 3)), [0, 1, 0]), "(N, 2)"),
+    (lambda: pictures.decision_boundary(network(), X, Y[:5]), "60 points and 5 labels"),
+    (lambda: pictures.decision_boundary(network(), X, Y + 0.5), "not whole numbers"),
+    (lambda: pictures.decision_boundary(network(), X, Y, names=["a"]), "2 classes and 1 names"),
+    (lambda: pictures.decision_boundary(lambda g: g * np.nan, X, Y), "NaN"),
+    (lambda: pictures.BoundaryMovie(X, Y).save("m.gif"), "no frames"),
+    (lambda: pictures.confusion([0, 1], [0]), "2 predictions and 1 targets"),
+    (lambda: pictures.confusion([0.5, 1.0], [0, 1]), "class numbers"),
+    (lambda: pictures.Recorder(X, Y[:3]), "as many targets as samples"),
+    (lambda: pictures.Recorder(X, Y).plot(), "no activations"),
+    (lambda: pictures.Recorder(X, Y).plot(of="weight"), "did you mean 'weights'"),
+    (lambda: pictures.curves(nn.History()), "history is empty"),
+])  # fmt: skip
+def test_what_cannot_be_drawn_is_refused(call: Any, words: str) -> None:
+    with pytest.raises(ArgumentError) as caught:
+        call()
+    assert words in str(caught.value)
+
+
+# ---- decision boundary -----------------------------------------------------------------------------------------------
+
+
+def test_the_border_lies_where_the_model_changes_its_mind(ready: Any) -> None:
+    line = nn.Linear(2, 1, generator=ag.Generator(0))
+    with ag.no_grad():
+        line.weight.copy_(np.array([[2.0, 1.0]], np.float32))
+        line.bias.copy_(np.array([-0.5], np.float32))
+    axes = pictures.decision_boundary(line, X, Y, resolution=80).axes[0]
+    border = np.concatenate([p.vertices for p in axes.collections[0].get_paths()])
+    np.testing.assert_allclose(border @ [2.0, 1.0], 0.5, atol=1e-4)
+    points = [c.get_offsets().data for c in axes.collections[1:]]
+    np.testing.assert_allclose(points[0], X[Y == 0])
+    np.testing.assert_allclose(points[1], X[Y == 1])
+    pictures.decision_boundary(ready[0], X, Y, resolution=20)
+
+
+def test_estimators_and_functions_and_probabilities() -> None:
+    linear = pytest.importorskip("sklearn.linear_model")
+    estimator = linear.LogisticRegression().fit(X, Y)
+    by_estimator = pictures.decision_boundary(estimator, X, Y, resolution=40).axes[0].images[0].get_array()
+    by_function = pictures.decision_boundary(estimator.predict_proba, X, Y, resolution=40).axes[0].images[0].get_array()
+    half = pictures.decision_boundary(lambda g: estimator.predict_proba(g)[:, 1], X, Y, threshold=0.5, resolution=40)
+    np.testing.assert_allclose(by_estimator, by_function)
+    np.testing.assert_allclose(by_estimator, half.axes[0].images[0].get_array())
+    hard = pictures.decision_boundary(lambda g: (g[:, 0] > 0).astype(int), X, Y, resolution=40).axes[0].images[0].get_array()
+    assert len(np.unique(np.asarray(hard).reshape(-1, 3).round(6), axis=0)) == 2
+
+
+def test_a_movie_has_a_frame_for_each_epoch_and_does_not_disturb(tmp_path: Path) -> None:
+    image = pytest.importorskip("PIL.Image")
+    movie = pictures.BoundaryMovie(X, Y, every=2, resolution=20, names=["left", "right"])
+    trainer, state = trained([movie], epochs=4)
+    assert same(state, trained(epochs=4)[1]) and movie.epochs == [0, 2, 4]
+    movie.save(tmp_path / "m.gif", tmp_path / "m.html", fps=5)
+    with image.open(tmp_path / "m.gif") as gif:
+        assert gif.n_frames == 3
+    page = (tmp_path / "m.html").read_text()
+    assert page.count("data:image/png;base64,") == 3 and "http" not in page
+    panels = movie.plot(panels=3).axes
+    assert [a.get_title(loc="left").split(",")[0] for a in panels] == ["epoch 0", "epoch 2", "epoch 4"]
+    assert f"{trainer.history['loss'][-1]:.3g}" in panels[-1].get_title(loc="left")
+    with pytest.raises(ArgumentError, match=r"gif or \.html"):
+        movie.save(tmp_path / "m.mp4")
+    with pytest.raises(ArgumentError, match="fps"):
+        movie.save(tmp_path / "m.gif", fps=0)
+
+
+# ---- inside the network ----------------------------------------------------------------------------------------------
+
+
+def test_the_recorder_leaves_a_training_to_the_bit_as_it_is() -> None:
+    recorder = pictures.Recorder(X[:16], Y[:16])
+    trainer, state = trained([recorder])
+    assert same(state, trained()[1])
+    assert trainer.how == trained()[0].how
+    assert recorder.epochs == [0, 1, 2, 3]
+
+
+def test_the_recorder_sees_what_one_sees_by_hand(ready: Any) -> None:
+    model, optimizer = ready
+    recorder = pictures.Recorder(X[:16], Y[:16])
+    recorder.record(model, nn.CrossEntropyLoss(), optimizer)
+    twin, other = copy.deepcopy((model, optimizer))
+    stream = ag.default_generator.get_state()
+    twin.train()
+    twin.zero_grad()
+    first = twin[0](X[:16])
+    nn.functional.cross_entropy(twin(X[:16]), Y[:16]).backward()
+    weight = twin[4].weight
+    old, gradient = weight.data.copy(), weight.grad.data.copy()
+    other.step()
+    ag.default_generator.set_state(stream)
+    found = {kind: {name: looks[0] for name, looks in layers.items()} for kind, layers in recorder.figures.items()}
+    assert found["activations"]["0: Linear"]["std"] == pytest.approx(first.data.std(dtype=np.float64), rel=1e-6)
+    assert found["activations"]["3: Dropout"]["zeros"] > 0.1
+    assert found["gradients"]["4.weight"]["rms"] == pytest.approx(np.sqrt((gradient.astype(float) ** 2).mean()), rel=1e-5)
+    assert found["weights"]["4.weight"]["quantiles"][[0, -1]].tolist() == [old.min(), old.max()]
+    ratio = np.linalg.norm(weight.data - old) / np.linalg.norm(old)
+    assert found["updates"]["4.weight"]["ratio"] == pytest.approx(ratio, rel=1e-4)
+
+
+def test_distributions_and_ratios_are_drawn() -> None:
+    recorder = pictures.Recorder(X[:16], Y[:16])
+    trained([recorder], jit=False)
+    figure = recorder.plot(of="updates")
+    lines = {li.get_label(): li for li in figure.axes[0].lines}
+    ratios = [look["ratio"] for look in recorder.figures["updates"]["0.weight"]]
+    np.testing.assert_array_equal(lines["0.weight"].get_ydata(), ratios)
+    assert len(ratios) == 4 and all(1e-5 < r < 1 for r in ratios)
+    for kind, count in (("activations", 5), ("gradients", 2), ("weights", 2)):
+        axes = recorder.plot(of=kind).axes
+        assert len(axes) == count and all(len(a.collections) == 4 for a in axes)
+        assert [t.get_text() for t in axes[0].get_yticklabels()] == ["0", "1", "2", "3"]
+    assert len(recorder.plot(of="weights", layers=["4.weight"]).axes) == 1
+    with pytest.raises(ArgumentError, match=r"no layer '4.weigth', did you mean '4.weight'"):
+        recorder.plot(of="weights", layers=["4.weigth"])
+
+
+def test_a_recorder_without_an_optimizer_sees_no_updates(ready: Any) -> None:
+    recorder = pictures.Recorder(X[:8], Y[:8])
+    recorder.record(ready[0], nn.CrossEntropyLoss())
+    assert set(recorder.figures["gradients"]) == {"0.weight", "4.weight"} and not recorder.figures["updates"]
+    with pytest.raises(ArgumentError, match="no optimizer"):
+        recorder.plot(of="updates")
+
+
+# ---- rates -----------------------------------------------------------------------------------------------------------
+
+
+def test_a_schedule_is_drawn_and_not_stepped() -> None:
+    optimizer = optim.SGD([{"params": [ag.Tensor([1.0], requires_grad=True)], "lr": r} for r in (1.0, 0.5)])
+    scheduler = optim.lr_scheduler.ExponentialLR(optimizer, gamma=0.5)
+    lines = pictures.schedule(scheduler, steps=5).axes[0].lines
+    np.testing.assert_allclose(lines[1].get_ydata(), 0.5 * 0.5 ** np.arange(6))
+    assert scheduler.last_epoch == 0 and [g["lr"] for g in optimizer.param_groups] == [1.0, 0.5]
+    with pytest.raises(ArgumentError, match="not known ahead"):
+        pictures.schedule(optim.lr_scheduler.ReduceLROnPlateau(optimizer))
+
+
+def test_the_range_test_puts_everything_back(ready: Any) -> None:
+    model, optimizer = ready
+    test = pictures.lr_range_test(model, nn.CrossEntropyLoss(), optimizer, loader(), 1e-4, 1e3, 40)
+    np.testing.assert_allclose(np.diff(np.log(test.rates)), np.log(1e7) / 39)
+    assert test.rates[0] == 1e-4 and 1e-4 < test.suggestion < 1e3
+    lines = test.plot().axes[0].lines
+    assert lines[0].get_ydata().tolist() == test.losses and lines[2].get_xdata().tolist() == [test.suggestion]
+    with pytest.raises(ArgumentError, match="0 < low < high"):
+        pictures.lr_range_test(model, nn.CrossEntropyLoss(), optimizer, loader(), 1.0, 0.1)
+    with pytest.raises(DTypeError, match="param_groups"):
+        pictures.lr_range_test(model, nn.CrossEntropyLoss(), object(), loader())
+
+
+# ---- confusion, live curves, files -----------------------------------------------------------------------------------
+
+
+def test_confusion_counts() -> None:
+    pytest.importorskip("sklearn")
+    outputs = np.eye(3)[[0, 1, 2, 2, 1]]
+    axes = pictures.confusion(outputs, [0, 1, 2, 1, 1], names=["a", "b", "$c$"]).axes[0]
+    table = np.array([int(t.get_text() or 0) for t in axes.texts]).reshape(3, 3)
+    np.testing.assert_array_equal(table, [[1, 0, 0], [0, 2, 1], [0, 0, 1]])
+    assert axes.get_title(loc="left") == "4 of 5 right, 80.0%"
+    assert axes.get_xlabel() == "predicted" and [t.get_text() for t in axes.get_yticklabels()][2] == "＄c＄"
+
+
+def test_live_curves_in_a_terminal(capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> None:
+    live = pictures.LiveCurves(where="terminal")
+    trainer, state = trained([live])
+    written = capsys.readouterr().err.splitlines()
+    assert len(written) == 1 and written[0].endswith(f"{trainer.history['loss'][-1]:.4g}"), "a file gets it once"
+    monkeypatch.setattr("sys.stderr.isatty", lambda: True, raising=False)
+    trained([live])
+    assert capsys.readouterr().err.count("\x1b[1A\r") == 3
+    assert same(state, trained()[1])
+
+
+def test_live_curves_in_a_notebook(monkeypatch: pytest.MonkeyPatch) -> None:
+    pytest.importorskip("IPython")
+    seen: list[Any] = []
+
+    class Shown:
+        def update(self, figure: Any) -> None:
+            seen.append(figure)
+
+    monkeypatch.setattr("IPython.display.display", lambda figure, display_id: seen.append(figure) or Shown())
+    trainer, _ = trained([pictures.LiveCurves(where="notebook")])
+    assert [len(f.axes[0].lines[0].get_ydata()) for f in seen] == [1, 2, 3]
+    assert list(seen[-1].axes[0].lines[0].get_ydata()) == trainer.history["loss"]
+
+
+def test_figures_show_themselves_and_are_picklable() -> None:
+    figure = pictures.race([optim.SGD], steps=2)
+    assert figure._repr_png_().startswith(b"\x89PNG")
+    assert type(pickle.loads(pickle.dumps(figure))) is type(figure)
+    import matplotlib
+
+    assert matplotlib.rcParams["svg.hashsalt"] != "wengert", "global settings stay as they are"
+
+
+def test_a_file_is_written_whole_or_not_at_all(tmp_path: Path) -> None:
+    with pytest.raises(ArgumentError):
+        pictures.race([optim.SGD], tmp_path / "good.svg", tmp_path / "bad.gif", steps=2)
+    assert not list(tmp_path.iterdir())
+    pictures.race([optim.SGD], tmp_path / "a.svg", tmp_path / "b.png", tmp_path / "c.pdf", steps=2)
+    first = (tmp_path / "a.svg").read_bytes()
+    pictures.race([optim.SGD], tmp_path / "a.svg", steps=2)
+    assert (tmp_path / "a.svg").read_bytes() == first and len(list(tmp_path.iterdir())) == 3
