@@ -285,7 +285,8 @@ def test_live_curves_in_a_terminal(capsys: pytest.CaptureFixture[str], monkeypat
     assert len(written) == 1 and written[0].endswith(f"{trainer.history['loss'][-1]:.4g}"), "a file gets it once"
     monkeypatch.setattr("sys.stderr.isatty", lambda: True, raising=False)
     trained([live])
-    assert capsys.readouterr().err.count("\x1b[1A\r") == 3
+    updates = capsys.readouterr().err.split("\r\x1b[1A\x1b[2K")
+    assert len(updates) == 3 and [len(u.split()[1]) for u in updates[1:]] == [2, 3], "one line, written over"
     assert same(state, trained()[1])
 
 

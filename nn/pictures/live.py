@@ -6,6 +6,7 @@ import math
 import sys
 from collections.abc import Mapping, Sequence
 from itertools import pairwise
+from shutil import get_terminal_size
 from typing import Any
 
 from autograd.errors import ArgumentError
@@ -38,7 +39,7 @@ def spark(values: Sequence[float], width: int = 40) -> str:
 class LiveCurves(Callback):
     """A callback that shows the learning curves while they grow.
 
-    In a notebook one picture is updated in place. In a terminal one line for each column, a row of bars, is written below the
+    In a notebook one picture is updated in place. In a terminal one line for each column, a row of bars, is written above the
     progress bar and updated in place; where stderr is a file or a pipe, nothing is written before the end, and then once.
 
     Args:
@@ -80,15 +81,17 @@ class LiveCurves(Callback):
             self._show(trainer.history, True)
 
     def _show(self, history: Any, last: bool) -> None:
+        if self._shown == len(history):
+            return
         if self.in_notebook:
-            if self._shown != len(history):
-                self._picture(curves(history))
+            self._picture(curves(history))
             self._shown = len(history)
             return
         try:
             terminal = sys.stderr.isatty()
             if terminal or last:
-                self._write(self.text(history), terminal, last)
+                self._write(history, terminal)
+                self._shown = len(history)
         except (OSError, ValueError, AttributeError):
             pass  # nobody looks: no reason to end the training
 
@@ -100,19 +103,25 @@ class LiveCurves(Callback):
         else:
             self._display.update(figure)
 
-    def text(self, history: Any) -> str:
-        """A line for each column: its name, a row of bars, its last value."""
+    def text(self, history: Any, width: int = 52) -> str:
+        """A line for each column: its name, a row of bars, its first and last value. The width is that of the first two."""
         names = list(self.columns or [c for c in history.columns if c not in ("epoch", "lr", "seconds")])
         wide = max((len(n) for n in names), default=0)
-        return "\n".join(f"{n:<{wide}}  {spark(history[n])}  {history[n][-1]:.4g}" for n in names)
+        columns = ((name, history[name]) for name in names)
+        return "\n".join(f"{n:<{wide}}  {spark(v, width - wide)}  {v[0]:.4g} → {v[-1]:.4g}" for n, v in columns)
 
-    def _write(self, text: str, terminal: bool, last: bool) -> None:
-        """Below the bar: down, each line anew, and back up. At the end the text stays."""
-        lines = text.split("\n")
+    def _write(self, history: Any, terminal: bool) -> None:
+        """Above the bar, which makes room meanwhile: each line anew. None is wrapped, so that all can be found again."""
         if not terminal:
-            sys.stderr.write(text + "\n")
-        elif last:
-            sys.stderr.write("\r\n" + "\n".join(f"\x1b[2K{line}" for line in lines) + "\n")
-        else:
-            sys.stderr.write("".join(f"\n\r\x1b[2K{line}" for line in lines) + f"\x1b[{len(lines)}A\r")
-        sys.stderr.flush()
+            sys.stderr.write(self.text(history) + "\n")
+            return
+        from tqdm import tqdm
+
+        size = get_terminal_size()
+        lines = [line[: size.columns - 1] for line in self.text(history, max(min(52, size.columns - 24), 20)).split("\n")]
+        lines = lines[: max(size.lines - 2, 1)]
+        with tqdm.external_write_mode(file=sys.stderr):
+            up = f"\x1b[{self._lines}A" if self._lines else ""
+            sys.stderr.write(f"\r{up}" + "".join(f"\x1b[2K{line}\n" for line in lines))
+            sys.stderr.flush()
+        self._lines = len(lines)
