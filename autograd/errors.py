@@ -100,16 +100,23 @@ def user_frame(frame: FrameType | None) -> FrameType | None:
     return frame
 
 
-@lru_cache(maxsize=4096)
 def line_of(code: CodeType | None, instruction: int) -> str | None:
-    """``file.py:12`` for a code object and an instruction offset."""
-    if code is None:
-        return None
-    line = code.co_firstlineno
+    """``file.py:12`` for a code object and an instruction offset; in a notebook ``In[3]:12``, of the cell run as the third."""
+    return None if code is None else f"{_called(code.co_filename)}:{_line_number(code, instruction)}"
+
+
+@lru_cache(maxsize=4096)
+def _line_number(code: CodeType, instruction: int) -> int:
     for start, end, number in code.co_lines():
         if start <= instruction < end and number is not None:
-            line = number
-    return f"{Path(code.co_filename).name}:{line}"
+            return number
+    return code.co_firstlineno
+
+
+def _called(filename: str) -> str:
+    shell = getattr(sys.modules.get("IPython"), "get_ipython", lambda: None)()
+    cell = getattr(getattr(shell, "compile", None), "format_code_name", lambda _: None)(filename)
+    return cell[1] if cell else Path(filename).name
 
 
 Place = tuple[CodeType | None, int]

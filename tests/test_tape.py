@@ -7,6 +7,7 @@ import gc
 import pickle
 import sys
 import threading
+import types
 import weakref
 from collections.abc import Iterator
 from typing import Any
@@ -572,6 +573,21 @@ def test_messages_carry_the_line_and_the_name() -> None:
     assert "test_tape.py:" in y.node.where and "multiply" in repr(y.node)
     with pytest.raises(ag.errors.GraphError, match=r"test_tape\.py:\d+"):
         float(y)
+
+
+def test_in_a_notebook_messages_name_the_cell(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Jupyter compiles each cell under a name of its own, which says nothing: 844807643.py."""
+    compiler = pytest.importorskip("IPython.core.compilerop").CachingCompiler()
+    shell = types.SimpleNamespace(get_ipython=lambda: types.SimpleNamespace(compile=compiler))
+    cell = "y = x * 2\n\nfloat(y)"
+    code = compile(cell, compiler.cache(cell, 7), "exec")
+    monkeypatch.setitem(sys.modules, "IPython", shell)
+    known = {"x": leaf(1.0)}
+    with pytest.raises(ag.errors.GraphError, match=r"\(In\[7\]:3\)"):
+        exec(code, known)
+    assert known["y"].node.where == "In[7]:1"
+    monkeypatch.setattr(shell, "get_ipython", lambda: None)  # IPython is imported, and nobody is in its shell
+    assert known["y"].node.where.endswith(":1") and "In[" not in known["y"].node.where
 
 
 @pytest.mark.parametrize("way", [copy.copy, copy.deepcopy, pickle.dumps])
