@@ -46,7 +46,10 @@ def values_and_gradients(function: Function, arrays: Sequence[Any], jit: bool = 
         return outputs
 
     ag.manual_seed(seed)
-    outputs = (ag.jit(run) if jit else run)()
+    program = ag.jit(run) if jit else run
+    outputs = program()
+    if jit and ag.can_compile():
+        assert program.explain().segments == 0  # no part of it runs op by op
     found = {f"output {k}": y.numpy().copy() for k, y in enumerate(outputs)}
     for name, leaf in leaves.items():
         if leaf.grad is not None:
