@@ -28,6 +28,7 @@ from autograd.errors import (
     is_internal,
     user_frame,
     user_line,
+    why_shapes_differ,
 )
 from autograd.rule import Op, Plan, np
 from autograd.tape import Node, mode, tick
@@ -174,10 +175,10 @@ def failed(op: Op, arrays: Sequence[Any], settings: dict[str, Any], error: Excep
             return op.forward()(*arrays, **settings)
     if isinstance(error, AutogradError | MemoryError | KeyboardInterrupt):
         raise error
-    shapes = " and ".join(str(numpy.shape(a)) if not hasattr(a, "__traced__") else str(a.shape) for a in arrays)
+    shapes = [tuple(a.shape) if hasattr(a, "__traced__") else numpy.shape(a) for a in arrays]
     given = "".join(f", {k}={v!r:.60}" for k, v in settings.items() if v is not op.settings.get(k))
     text = str(error).split("\n")[0].strip(" .").removeprefix(f"{op.name}: ")
-    message = f"{op.name}: {text} (operands of shape {shapes}{given}) at {user_line()}."
+    message = f"{op.name}: {text} (operands of shape {' and '.join(map(str, shapes))}{given}) at {user_line()}."
     if isinstance(error, numpy.exceptions.AxisError):
         raise AxisError(message) from None
     if isinstance(error, IndexError):
@@ -185,6 +186,8 @@ def failed(op: Op, arrays: Sequence[Any], settings: dict[str, Any], error: Excep
     if isinstance(error, numpy.linalg.LinAlgError):
         raise LinAlgError(message) from None
     if isinstance(error, ValueError):
+        if why := why_shapes_differ(shapes, text):
+            raise ShapeError(f"{op.name}: {why}") from None
         raise ShapeError(message + " Check the shapes, and reshape or index one operand.") from None
     if isinstance(error, TypeError):
         raise DTypeError(message) from None

@@ -16,6 +16,7 @@ import numpy
 __all__ = [
     "ArgumentError", "AutogradError", "AxisError", "DTypeError", "FileError", "FormatError", "GraphError",
     "IndexingError", "LinAlgError", "NotFoundError", "ShapeError", "UnsupportedError", "user_line",
+    "why_shapes_differ",
 ]  # fmt: skip
 
 
@@ -127,6 +128,44 @@ def user_place() -> Place:
     """The innermost place outside the library."""
     frame = user_frame(sys._getframe(1))
     return (None, 0) if frame is None else (frame.f_code, frame.f_lasti)
+
+
+def why_shapes_differ(shapes: list[tuple[int, ...]], text: str) -> str | None:
+    """The two mistakes with shapes that are made most, with their way out, instead of NumPy's words; None for others.
+
+    >>> why_shapes_differ([(3, 4), (2,)], "operands could not be broadcast together")
+    'the shapes (3, 4) and (2,) do not broadcast: from the right, 4 meets 2, and only a 1 is stretched.'
+    """
+    if any(words in text for words in ("core dimension", "inner lengths", "enough dimensions")) and len(shapes) == 2:
+        return _why_no_product(*shapes)
+    clash = next(((a, b) for i, a in enumerate(shapes) for b in shapes[:i] if not _broadcast(a, b)), None)
+    if "broadcast" not in text or clash is None:
+        return None
+    b, a = clash
+    m, n = next((m, n) for m, n in zip(reversed(a), reversed(b), strict=False) if m != n and 1 not in (m, n))
+    said = f"the shapes {a} and {b} do not broadcast: from the right, {m} meets {n}, and only a 1 is stretched."
+    for which, short, long in (("first", a, b), ("second", b, a)):
+        for extra in range(1, len(long) - len(short) + 1):
+            if _broadcast(wider := (*short, *(1,) * extra), long):
+                return f"{said} With shape {wider} the {which} fits."
+    return said
+
+
+def _broadcast(a: tuple[int, ...], b: tuple[int, ...]) -> bool:
+    return all(m == n or 1 in (m, n) for m, n in zip(reversed(a), reversed(b), strict=False))
+
+
+def _why_no_product(a: tuple[int, ...], b: tuple[int, ...]) -> str:
+    if not a or not b:
+        return f"the shapes {a} and {b} have no matrix product: a number is no matrix. Multiply by it with *."
+    rows, which = (b[-2], "last but one") if len(b) > 1 else (b[0], "only")
+    said = f"the shapes {a} and {b} have no matrix product: the last axis of the first has length {a[-1]}, "
+    said += f"the {which} axis of the second {rows}, and they must be equal."
+    if len(b) > 1 and a[-1] == b[-1]:
+        return f"{said} Transposed, the second fits."
+    if len(a) > 1 and a[-2] == rows:
+        return f"{said} Transposed, the first fits."
+    return said
 
 
 def user_line() -> str:

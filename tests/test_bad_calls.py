@@ -13,7 +13,13 @@ X = np.ones((2, 3))
 E = ag.errors
 BAD: list[tuple[str, Any, type[Exception], str]] = [
     ("shapes", lambda x: x + np.ones((2, 4)), E.ShapeError, r"\(2, 3\) and \(2, 4\)"),
-    ("inner length", lambda x: x @ np.ones((2, 3)), E.ShapeError, r"matmul.*\(2, 3\)"),
+    ("a vector for the columns", lambda x: x * np.ones(2), E.ShapeError, r"3 meets 2.*With shape \(2, 1\) the second fits"),
+    ("a matrix for the leading axes", lambda x: x + np.ones((2, 3, 4)), E.ShapeError, r"With shape \(2, 3, 1\) the first fits"),
+    ("three operands", lambda x: np.where(x > 0, np.ones(2), 0), E.ShapeError, r"\(2, 3\) and \(2,\)"),
+    ("inner length", lambda x: x @ np.ones((2, 3)), E.ShapeError, r"length 3, .* second 2, .* Transposed, the second fits"),
+    ("first to transpose", lambda x: x @ np.ones((2, 4)), E.ShapeError, "Transposed, the first fits"),
+    ("inner length, nothing helps", lambda x: x @ np.ones((5, 4)), E.ShapeError, r"second 5, and they must be equal\. \("),
+    ("by a vector", lambda x: x @ np.ones(2), E.ShapeError, "only axis of the second 2, .* Transposed, the first fits"),
     ("0-d operand", lambda x: x @ ag.Tensor(1.0), E.ShapeError, "matmul"),
     ("a number as a matrix", lambda x: x @ 3, E.ShapeError, "matmul"),
     ("axis out of range", lambda x: x.sum(axis=2), E.AxisError, "axis 2"),
