@@ -93,7 +93,8 @@ def _store(out: Any, result: Any) -> Any:
 def _as_constant(function: Any, name: str, args: tuple[Any, ...], settings: dict[str, Any]) -> Any:
     if any(t.requires_grad for t in _tensors((args, settings))):
         known = {getattr(f, "__name__", ""): f for f in ROUTES if not isinstance(f, tuple)}
-        close = [f"np.{n}" for n in get_close_matches(name, known, n=1, cutoff=0.6)]
+        alike = get_close_matches(name, known, n=1, cutoff=0.6) if _qualified(function, name) == f"np.{name}" else []
+        close = [f"np.{n}" for n in alike]
         nearest = NEAREST.get(name) or (close[0] if close else "")
         hint = f" The nearest call that has one is {nearest}." if nearest else ""
         raise UnsupportedError(
