@@ -29,6 +29,11 @@ def network() -> nn.Module:
     return nn.Sequential(nn.Linear(2, 8), nn.BatchNorm1d(8), nn.Tanh(), nn.Dropout(0.3), nn.Linear(8, 2))
 
 
+def convolutional() -> nn.Module:
+    ag.manual_seed(2)
+    return nn.Sequential(nn.Conv2d(1, 4, 3), nn.BatchNorm2d(4), nn.ReLU(), nn.Flatten(), nn.Linear(64, 2))
+
+
 def loader() -> nn.DataLoader:
     return nn.DataLoader((X, Y), 20, shuffle=True)
 
@@ -125,6 +130,14 @@ def test_a_race_of_a_list_is_named_by_what_is_made(tmp_path: Path) -> None:
     (lambda: pictures.Recorder(X, Y).plot(), "no activations"),
     (lambda: pictures.Recorder(X, Y).plot(of="weight"), "did you mean 'weights'"),
     (lambda: pictures.curves(nn.History()), "history is empty"),
+    (lambda: pictures.filters(network()), "the model has no convolution"),
+    (lambda: pictures.filters(network(), layer="0"), "shape=(height, width)"),
+    (lambda: pictures.filters(network(), layer="00"), "no layer '00', did you mean '0'"),
+    (lambda: pictures.filters(network(), layer="0", shape=(3, 3)), "make no picture of the shape (3, 3)"),
+    (lambda: pictures.filters(network(), layer="2"), "'2' has none"),
+    (lambda: pictures.feature_maps(network(), X), "one picture"),
+    (lambda: pictures.feature_maps(convolutional(), np.zeros((1, 6, 6), np.float32), layer="7"), "no layer '7'"),
+    (lambda: pictures.feature_maps(convolutional(), np.zeros((1, 6, 6), np.float32), layer="3"), "These are: 0: Conv2d"),
 ])  # fmt: skip
 def test_what_cannot_be_drawn_is_refused(call: Any, words: str) -> None:
     with pytest.raises(ArgumentError) as caught:
@@ -237,6 +250,51 @@ def test_a_recorder_without_an_optimizer_sees_no_updates(ready: Any) -> None:
     assert set(recorder.figures["gradients"]) == {"0.weight", "4.weight"} and not recorder.figures["updates"]
     with pytest.raises(ArgumentError, match="no optimizer"):
         recorder.plot(of="updates")
+
+
+def tiles(figure: Any) -> list[Any]:
+    return [image.get_array().data for image in figure.axes[0].images]
+
+
+def test_filters_are_the_weights_on_one_scale() -> None:
+    model = convolutional()
+    figure = pictures.filters(model)
+    np.testing.assert_array_equal(tiles(figure), model[0].weight.data[:, 0])
+    most = np.abs(model[0].weight.data).max()
+    assert all(image.get_clim() == (-most, most) for image in figure.axes[0].images)
+    several = nn.Conv2d(3, 5, (2, 4), generator=ag.Generator(0))
+    np.testing.assert_array_equal(tiles(pictures.filters(several)), several.weight.data.reshape(-1, 2, 4))
+    figure = pictures.filters(several.weight.data, most=2)
+    np.testing.assert_array_equal(tiles(figure), several.weight.data[:2, :2].reshape(-1, 2, 4))
+    assert "2 of 5 filters, 2 of 3 channels" in figure.axes[0].get_title(loc="left")
+    turned = nn.ConvTranspose2d(1, 3, 2, generator=ag.Generator(0))
+    np.testing.assert_array_equal(tiles(pictures.filters(turned)), turned.weight.data[0])
+    strips = nn.Conv1d(2, 3, 5, generator=ag.Generator(0))
+    np.testing.assert_array_equal(tiles(pictures.filters(strips)), strips.weight.data)
+    dense = pictures.filters(model, layer="4", shape=(8, 8))
+    np.testing.assert_array_equal(tiles(dense), model[4].weight.data.reshape(2, 8, 8))
+
+
+def test_a_table_of_filters_and_channels() -> None:
+    layer = nn.Conv2d(12, 3, 2, generator=ag.Generator(0))
+    axes = pictures.filters(layer).axes[0]
+    assert (axes.get_xlabel(), axes.get_ylabel()) == ("channel", "filter") and len(axes.images) == 36
+    left, _, bottom, _ = axes.images[13].get_extent()
+    assert axes.get_xticks()[1] == left + 0.5 and axes.get_yticks()[1] == bottom + 0.5
+
+
+def test_feature_maps_are_the_outputs_in_evaluation_mode() -> None:
+    model = convolutional()
+    picture = RNG.normal(size=(1, 1, 6, 6)).astype(np.float32)
+    model.train()(picture)  # running statistics are no longer those of the beginning
+    before = everything(model, optim.SGD(model.parameters()))
+    maps = tiles(pictures.feature_maps(model, picture, layer="1"))
+    first = tiles(pictures.feature_maps(model, picture[0]))
+    assert everything(model, optim.SGD(model.parameters())) == before
+    model.eval()
+    np.testing.assert_array_equal(maps[0], picture[0, 0])
+    np.testing.assert_array_equal(maps[1:], model[1](model[0](picture)).data[0])
+    np.testing.assert_array_equal(first[1:], model[0](picture).data[0])
 
 
 # ---- rates -----------------------------------------------------------------------------------------------------------

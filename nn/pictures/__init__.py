@@ -8,6 +8,7 @@ Nothing here uses pyplot, and models, optimizers and random streams are left as 
 from nn.pictures.boundary import BoundaryMovie, decision_boundary
 from nn.pictures.confusion import confusion
 from nn.pictures.curves import curves
+from nn.pictures.filters import feature_maps, filters
 from nn.pictures.live import LiveCurves
 from nn.pictures.race import descend, race
 from nn.pictures.rates import RangeTest, lr_range_test, schedule
@@ -16,5 +17,5 @@ from nn.pictures.surfaces import SURFACES, Surface
 
 __all__ = [
     "SURFACES", "BoundaryMovie", "LiveCurves", "RangeTest", "Recorder", "Surface", "confusion", "curves", "decision_boundary",
-    "descend", "lr_range_test", "race", "schedule",
+    "descend", "feature_maps", "filters", "lr_range_test", "race", "schedule",
 ]  # fmt: skip

@@ -8,7 +8,6 @@ from typing import Any
 
 import numpy as np
 
-import autograd as ag
 from autograd.errors import ArgumentError, DTypeError
 from nn.callbacks import Callback
 from nn.compiled import loss_of, needs_closure
@@ -16,6 +15,7 @@ from nn.doctor.patient import restored
 from nn.module import Module
 from nn.names import nearest
 from nn.pictures.look import GRID, HUES, INK, MUTED, canvas, headed, short, whole
+from nn.pictures.outputs import outputs_kept
 
 __all__ = ["Recorder"]
 
@@ -83,21 +83,8 @@ class Recorder(Callback):
         if not isinstance(model, Module):
             raise DTypeError(f"Recorder looks at a Module, got {type(model).__name__}.")
         found: dict[str, dict[str, Any]] = {kind: {} for kind in KINDS}
-        had = [(m, "_after" in vars(m)) for m in model.modules()]
-        handles = []
-        with restored(model, optimizer), np.errstate(all="ignore"):
-            for name, module in model.named_modules():
-                if next(module.children(), None) is None and module is not model or module is model and len(had) == 1:
-                    label = f"{name}: {type(module).__name__}" if name else type(module).__name__
-                    handles.append(module.register_forward_hook(_keeper(found["activations"], label)))
-            try:
-                self._step(model, loss, optimizer, penalty, before_step, found)
-            finally:
-                for handle in handles:
-                    handle.remove()
-                for module, was in had:
-                    if not was:  # a compiled step is recorded anew where its modules have attributes that they had not
-                        vars(module).pop("_after", None)
+        with restored(model, optimizer), np.errstate(all="ignore"), outputs_kept(model, found["activations"]):
+            self._step(model, loss, optimizer, penalty, before_step, found)
         for kind, layers in found.items():
             for name, values in layers.items():
                 ratio = values[1] if isinstance(values, tuple) else None
@@ -164,8 +151,8 @@ class Recorder(Callback):
         names = list(layers or list(known)[:PANELS])
         if of == "updates":
             return self._ratios(names, paths, title)
-        columns = min(4, len(names))
-        rows = -(-len(names) // columns)
+        rows = -(-len(names) // 4)
+        columns = -(-len(names) // rows)
         with canvas(max(2.25 * columns, 3.6), 2.5 * rows + 0.1, paths, title) as figure:
             for k, name in enumerate(names):
                 axes = figure.add_subplot(rows, columns, k + 1)
@@ -183,9 +170,7 @@ class Recorder(Callback):
                 marker = "o" if len(looks) < 30 else None
                 axes.plot(self.epochs[-len(looks) :], [look["ratio"] for look in looks], color=HUES[k % len(HUES)], lw=1.7,
                           marker=marker, ms=3.5, ls="-" if k < len(HUES) else "--", label=short(name))  # fmt: skip
-            axes.axhline(1e-3, color=MUTED, lw=1, ls=(0, (2, 2)))
-            axes.annotate("10⁻³", (1, 1e-3), xycoords=("axes fraction", "data"), xytext=(4, 0), textcoords="offset points",
-                          va="center", color=MUTED)  # fmt: skip
+            axes.axhline(1e-3, color=MUTED, lw=1, ls=(0, (2, 2)), label="rule of thumb")
             axes.set_yscale("log")
             axes.grid(axis="y", color=GRID, linewidth=0.8)
             axes.set_xlabel("epoch")
@@ -193,15 +178,6 @@ class Recorder(Callback):
             headed(axes, "length of a step by length of the weights")
             figure.legend(loc="outside right upper")
         return figure
-
-
-def _keeper(into: dict[str, Any], label: str) -> Any:
-    def keep(module: Any, args: Any, output: Any) -> None:
-        first = output[0] if isinstance(output, tuple | list) and output else output
-        if isinstance(first, ag.Tensor) and first.dtype.kind == "f" and first.size:
-            into[label] = first.data.copy()
-
-    return keep
 
 
 def _summary(a: Array, ratio: float | None) -> dict[str, Any]:
