@@ -168,7 +168,7 @@ def name_of(fun: Any) -> str:
     return getattr(fun, "__name__", None) or type(fun).__name__
 
 
-def transform(fun: Function, name: str) -> Callable[[Function], Function]:
+def transform(fun: Any, name: str) -> Callable[[Function], Function]:
     """Give a derived function the signature of the function, and a name that says what it is."""
     if not callable(fun):
         got = type(fun).__name__
