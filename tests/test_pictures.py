@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+import importlib
 import pickle
 import xml.etree.ElementTree as ET
 from collections.abc import Iterator
@@ -130,6 +131,13 @@ def test_a_race_of_a_list_is_named_by_what_is_made(tmp_path: Path) -> None:
     (lambda: pictures.Recorder(X, Y).plot(), "no activations"),
     (lambda: pictures.Recorder(X, Y).plot(of="weight"), "did you mean 'weights'"),
     (lambda: pictures.curves(nn.History()), "history is empty"),
+    (lambda: pictures.landscape(network(), nn.CrossEntropyLoss(), X, Y, span=0), "span must be"),
+    (lambda: pictures.landscape(network(), nn.CrossEntropyLoss(), X, Y, directions="pca"), '"random", "path" or two arrays'),
+    (lambda: pictures.landscape(network(), nn.CrossEntropyLoss(), X, Y, directions="path"), "at least three looks"),
+    (lambda: pictures.landscape(network(), nn.CrossEntropyLoss(), X, Y, directions=[[1.0], [2.0]]), "two arrays of 58 numbers"),
+    (lambda: pictures.landscape(network(), nn.CrossEntropyLoss(), X, Y, directions=np.ones((2, 58))), "on one line"),
+    (lambda: pictures.landscape(network(), nn.CrossEntropyLoss(), X * np.nan, Y, resolution=3), "finite nowhere"),
+    (lambda: pictures.landscape(nn.Tanh(), nn.MSELoss(), X, X), "no parameters"),
     (lambda: pictures.filters(network()), "the model has no convolution"),
     (lambda: pictures.filters(network(), layer="0"), "shape=(height, width)"),
     (lambda: pictures.filters(network(), layer="00"), "no layer '00', did you mean '0'"),
@@ -295,6 +303,84 @@ def test_feature_maps_are_the_outputs_in_evaluation_mode() -> None:
     np.testing.assert_array_equal(maps[0], picture[0, 0])
     np.testing.assert_array_equal(maps[1:], model[1](model[0](picture)).data[0])
     np.testing.assert_array_equal(first[1:], model[0](picture).data[0])
+
+
+# ---- the loss around the weights -------------------------------------------------------------------------------------
+
+
+def heights(model: nn.Module, directions: Any = "random", **settings: Any) -> tuple[Any, Any, Any]:
+    """The two sides of the grid and the losses, as they are drawn."""
+    drawn: dict[str, Any] = {}
+    with pytest.MonkeyPatch.context() as patch:
+        module = importlib.import_module("nn.pictures.landscape")
+        patch.setattr(module, "_contours", lambda axes, figure, a, b, z: drawn.update(a=a, b=b, z=z))
+        figure = pictures.landscape(model, nn.CrossEntropyLoss(), X, Y, directions=directions, **settings)
+    return figure, (drawn["a"], drawn["b"]), drawn["z"]
+
+
+def test_the_landscape_is_the_loss_of_moved_weights(ready: Any) -> None:
+    model, _ = ready
+    twin = copy.deepcopy(model).eval()
+    u, v = RNG.normal(size=(2, 58))
+    _, (a, b), z = heights(model, (u, v), span=0.5, resolution=5)
+    np.testing.assert_allclose(a, np.linspace(-0.5, 0.5, 5))
+    start = np.concatenate([p.data.ravel() for p in twin.parameters()])
+    for i, j in ((2, 2), (0, 3), (4, 1)):
+        moved, place = start + a[j] * u + b[i] * v, 0
+        for p in twin.parameters():
+            with ag.no_grad():
+                p.copy_(moved[place : place + p.size].reshape(p.shape).astype(np.float32))
+            place += p.size
+        assert z[i, j] == pytest.approx(nn.functional.cross_entropy(twin(X), Y).item(), rel=1e-6)
+
+
+def test_random_directions_are_as_long_as_the_filters() -> None:
+    from nn.pictures.landscape import _plane
+
+    model = convolutional()
+    plane, _ = _plane("random", list(model.parameters()), np.zeros(0), None, 0)
+    place = 0
+    for p in model.parameters():
+        for d in plane[:, place : place + p.size].reshape(2, *p.shape):
+            if p.ndim < 2:
+                assert not d.any()
+            else:
+                np.testing.assert_allclose(
+                    np.linalg.norm(d.reshape(len(d), -1), axis=1), np.linalg.norm(p.data.reshape(len(d), -1), axis=1), rtol=1e-6
+                )
+        place += p.size
+    assert abs(np.corrcoef(plane)[0, 1]) < 0.3
+    assert not np.array_equal(_plane("random", list(model.parameters()), np.zeros(0), None, 1)[0], plane)
+
+
+def test_the_path_is_drawn_in_the_plane_of_its_principal_components() -> None:
+    way = pictures.WeightPath()
+    trainer, state = trained([way], epochs=6)
+    assert same(state, trained(epochs=6)[1]) and way.epochs == list(range(7))
+    np.testing.assert_array_equal(way.weights[-1], np.concatenate([p.data.ravel() for p in trainer.model.parameters()]))
+    figure, (a, b), z = heights(trainer.model, "auto", path=way, resolution=7)
+    steps = np.array(way.weights, np.float64) - way.weights[-1]
+    _, values, axes = np.linalg.svd(steps, full_matrices=False)
+    drawn = figure.axes[0].lines[1].get_xydata()
+    np.testing.assert_allclose(np.abs(drawn), np.abs(steps @ axes[:2].T), atol=1e-6)
+    assert drawn[0].min() > 0 and np.abs(drawn[-1]).max() < 1e-9
+    assert f"{values[0] ** 2 / (values**2).sum():.0%}" in figure.axes[0].get_xlabel()
+    assert a[0] < drawn[:, 0].min() < drawn[:, 0].max() < a[-1] and b[0] < drawn[:, 1].min() and np.isfinite(z).all()
+    _, (a, _), _ = heights(trainer.model, "random", path=way, resolution=3)
+    assert a[0] == -1 and a[-1] == 1, "the plane of random directions does not grow with the path"
+
+
+def test_a_landscape_in_files_and_with_walls(tmp_path: Path) -> None:
+    model = nn.Linear(2, 2, generator=ag.Generator(0))
+    figure = pictures.landscape(model, nn.CrossEntropyLoss(), X, Y, tmp_path / "a.svg", resolution=5, title="two $units")
+    assert len(figure.axes) == 3 and ET.parse(tmp_path / "a.svg")
+    start = model.weight.data[0, 0]
+
+    def wall(output: Any, target: Any) -> Any:
+        return (output * output).mean() if model.weight.data[0, 0] <= start else output.mean() * np.nan
+
+    figure = pictures.landscape(model, wall, X, Y, resolution=5)
+    assert figure._repr_png_().startswith(b"\x89PNG"), "what is not finite is left white"
 
 
 # ---- rates -----------------------------------------------------------------------------------------------------------

@@ -9,6 +9,7 @@ from nn.pictures.boundary import BoundaryMovie, decision_boundary
 from nn.pictures.confusion import confusion
 from nn.pictures.curves import curves
 from nn.pictures.filters import feature_maps, filters
+from nn.pictures.landscape import WeightPath, landscape
 from nn.pictures.live import LiveCurves
 from nn.pictures.race import descend, race
 from nn.pictures.rates import RangeTest, lr_range_test, schedule
@@ -16,6 +17,6 @@ from nn.pictures.recorder import Recorder
 from nn.pictures.surfaces import SURFACES, Surface
 
 __all__ = [
-    "SURFACES", "BoundaryMovie", "LiveCurves", "RangeTest", "Recorder", "Surface", "confusion", "curves", "decision_boundary",
-    "descend", "feature_maps", "filters", "lr_range_test", "race", "schedule",
+    "SURFACES", "BoundaryMovie", "LiveCurves", "RangeTest", "Recorder", "Surface", "WeightPath", "confusion", "curves",
+    "decision_boundary", "descend", "feature_maps", "filters", "landscape", "lr_range_test", "race", "schedule",
 ]  # fmt: skip
