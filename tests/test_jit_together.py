@@ -114,3 +114,21 @@ def test_products_that_wait_for_each_other_stay_apart() -> None:
     chain = ag.jit(feeds_itself)
     chain(X, W)
     assert products(chain) == 6
+
+
+def test_what_many_products_take_transposed_is_turned_once() -> None:
+    w = DRAWN.random((32, 32))
+
+    @ag.jit
+    def step(x: Any, w: Any) -> Any:
+        for _ in range(6):
+            x = np.tanh(x @ w.T)
+        return x
+
+    expected = X[:, :1] @ np.ones((1, 32)) / 32
+    given = ag.Tensor(expected)
+    for _ in range(6):
+        expected = np.tanh(expected @ w.T)
+    np.testing.assert_allclose(step(given, w).numpy(), expected, 1e-12)
+    program = step.source()
+    assert ".T" not in program and "# join, transpose" in program

@@ -7,7 +7,7 @@ import math
 from typing import Any
 
 from autograd.compiler.capture import Program
-from autograd.compiler.together import one_of_a_sum, one_of_equal_factors, side_by_side
+from autograd.compiler.together import one_of_a_sum, one_of_equal_factors, side_by_side, transposed_once
 from autograd.compiler.trace import Traced, constant
 from autograd.kernels.scalars import MANY_TIMES, NEUTRAL, SELF_INVERSE
 
@@ -21,6 +21,7 @@ def simplify(program: Program) -> None:
     turn_products(program)
     side_by_side(*counted(program))
     one_of_equal_factors(counted(program)[0])
+    transposed_once(counted(program)[0])
     one_of_a_sum(*counted(program))
     merge(program)
 

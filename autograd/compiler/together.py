@@ -15,10 +15,11 @@ from typing import Any
 from autograd.compiler.indices import same_but_ones
 from autograd.compiler.trace import Traced, constant
 
-__all__ = ["one_of_a_sum", "one_of_equal_factors", "side_by_side"]
+__all__ = ["one_of_a_sum", "one_of_equal_factors", "side_by_side", "transposed_once"]
 
 FEW = 4  # products that are left as they are
 LARGE = 1 << 21  # multiply-adds of a product that is large by itself
+SHORT = 128  # rows of a product for which a transposed right operand costs as much as it
 
 
 def side_by_side(instructions: list[Traced], uses: dict[float, int]) -> None:
@@ -141,6 +142,23 @@ def one_of_equal_factors(instructions: list[Traced]) -> None:
             y.function, y.inputs = "slice", (rows,)
             y.settings = {"starts": (t * height, 0), "steps": (1, 1)}
             assert y.shape == (height, width)
+
+
+def transposed_once(instructions: list[Traced]) -> None:
+    """xₜ wᵀ for many short xₜ: wᵀ is written out once.
+
+    BLAS takes a transposed right operand apart anew in each product. For 32 rows that takes as long as the product itself.
+    """
+    groups: dict[float, list[Traced]] = {}
+    for x in instructions:
+        if _small_product(x) and x.shape[0] <= SHORT and x.inputs[1].function == "transpose":
+            groups.setdefault(x.inputs[1].tick, []).append(x)
+    for products in groups.values():
+        if len(products) >= FEW:
+            w = products[0].inputs[1]
+            whole = _made("join", (w,), min(y.tick for y in products) - 0.4, axis=0)
+            for y in products:
+                y.inputs = (y.inputs[0], whole)
 
 
 def _adds(x: object) -> bool:
