@@ -15,6 +15,7 @@ from typing import Any
 from autograd import apply as _apply
 from autograd import errors, ops, tape
 from autograd.accelerate import CompiledPass, accelerated, can_compile
+from autograd.batching import vmap
 from autograd.check import check_grads
 from autograd.kernels.threads import get_num_threads, set_num_threads
 from autograd.memory import keep_freed_memory as _keep_freed_memory
@@ -47,7 +48,7 @@ __all__ = [
     "check_grads", "default_generator", "elementwise_grad", "enable_grad", "errors", "from_numpy", "get_default_dtype",
     "get_num_threads", "grad", "grad_and_aux", "hessian", "hessian_vector_product", "is_grad_enabled", "is_recording",
     "jacobian", "jit", "jvp", "make_hvp", "make_jvp", "make_vjp", "manual_seed", "no_grad", "ops", "overwrite", "require",
-    "set_default_dtype", "set_num_threads", "tape", "value_and_grad", "vjp", *_functions,
+    "set_default_dtype", "set_num_threads", "tape", "value_and_grad", "vjp", "vmap", *_functions,
 ]  # fmt: skip
 
 

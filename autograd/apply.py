@@ -129,6 +129,11 @@ def _plain(v: Any) -> Any:
 
 def apply(op: Op, arguments: Sequence[Any], settings: dict[str, Any] = EMPTY) -> Any:
     """Run an op on any mixture of Tensors, arrays and numbers, and record it if something in it requires a gradient."""
+    if mode.batch and any(isinstance(a, Tensor) and type(a) is not Tensor for a in arguments):
+        from autograd.batching import Batched, run_batched
+
+        if any(isinstance(a, Batched) for a in arguments):
+            return run_batched(op, arguments, settings)
     arrays = [a._data if isinstance(a, Tensor) else operand(a) for a in arguments]
     if mode.capture is not None:
         arrays = [mode.capture.lift(a, x) for a, x in zip(arguments, arrays, strict=True)]

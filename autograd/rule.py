@@ -193,6 +193,7 @@ class Op:
         self.partials_given, self.vjps, self.jvps = partials, vjps, jvps
         self._plans: dict[Any, Plan] = {}
         self._forwards: dict[int, Rule] = {}
+        self.batch: Rule | None = None  # how it runs on whole batches, where its kind does not tell; see `ops.batch`
         self.call: Rule = function  # the public function; set by autograd.apply
         for rule in (*vjps, *jvps, *(d for d in partials if callable(d))):
             known = {*self.arrays, *self.settings, "y", "g", "t", "shape", "y_shape", "i", "xs"}

@@ -123,7 +123,7 @@ class Mode(threading.local):
     anomaly: bool = False
     capture: Any = None
     depth: int = 0  # how many transforms (grad, jvp, vmap, …) are running the user's function
-    batch: bool = False  # whether one of them is vmap
+    batch: tuple[tuple[int, int], ...] = ()  # (level, length) of each vmap among them, the outermost first
     plain: bool = True  # record, and neither capture nor batch: the one thing that the fast path asks
 
     def set(self, **changes: Any) -> None:
@@ -350,7 +350,7 @@ class Walk:
                         self.visit(node, g)
                     steps, saved = self._special(node, saved)
                     if self.only is not None:
-                        steps = tuple(s for s in steps if node.inputs[s[0]].tick in self.only)  # type: ignore[union-attr]
+                        steps = tuple((i, f) for i, f in steps if getattr(node.inputs[i], "tick", 0) in self.only)
                 inputs = node.inputs
                 for i, pull in steps:
                     below = inputs[i]

@@ -15,6 +15,7 @@ not depend on has the derivative 0.
 from __future__ import annotations
 
 import functools
+import math
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from typing import Any
@@ -22,9 +23,10 @@ from typing import Any
 import numpy
 
 from autograd.apply import operand
-from autograd.errors import ArgumentError, DTypeError, ShapeError, user_line
+from autograd.batching import Batched, lifted, lowered
+from autograd.errors import ArgumentError, DTypeError, GraphError, ShapeError, user_line
 from autograd.ops.arithmetic import positive
-from autograd.ops.shape import reshape, stack
+from autograd.ops.shape import moveaxis, reshape, stack
 from autograd.tape import Leaf, between, gradients, mode, pushforward
 from autograd.tensor import Tensor, wrap
 from autograd.trees import leaves, map_tree, matching, rebuild
@@ -54,6 +56,7 @@ class Run:
 
     def __init__(self, fun: Function, argnum: Argnum, args: tuple[Any, ...], kwargs: dict[str, Any], aux: bool = False):
         self.tensors = mode.capture is not None or any(isinstance(a, Tensor) for a in leaves((args, kwargs)))
+        self.levels = mode.batch  # of the vmaps around it, whose examples its tensors hold
         self.linked = mode.record and (self.tensors or mode.depth > 0)  # whether the answers may hang in an outer graph
         many = isinstance(argnum, Sequence)
         places = tuple(argnum) if isinstance(argnum, Sequence) else (argnum,)
@@ -67,7 +70,7 @@ class Run:
         with entered():
             self.variables = [self._variable(x) for x in self.likes]
             self.nodes: list[Any] = [x._node for x in self.variables]
-            variables = rebuild(self.point, self.variables)
+            variables = rebuild(self.point, [lift(x) for x in self.variables])
             for k, x in zip(places, variables if many else (variables,), strict=True):
                 given[k] = x
             self.starts = [wrap(x._data, x._node) for x in self.variables]  # a write in place moves x on, not its start
@@ -76,7 +79,7 @@ class Run:
             self.output = output
             if aux:
                 self.output, self.aux = output
-        self.outputs = [y if isinstance(y, Tensor) else wrap(numpy.asarray(operand(y))) for y in leaves(self.output)]
+            self.outputs = [lower(y) for y in leaves(self.output)]
         self.joined = self.outer or between([y._node for y in self.outputs], self.nodes)[1]
 
     def _variable(self, x: Any) -> Tensor:
@@ -87,6 +90,9 @@ class Run:
                 f"a derivative with respect to {shown} does not exist: only float and complex numbers vary smoothly. "
                 f"Write 1.0 instead of 1, or pass a.astype(float). ({user_line()})"
             )
+        if mode.batch:  # each example gets a variable of its own
+            x = lower(x)
+            data = x._data
         if isinstance(x, Tensor) and x._node is not None:
             self.outer = True
             return positive(x)  # type: ignore[no-any-return]
@@ -94,19 +100,36 @@ class Run:
 
     # ---- walks
 
+    def _laid(self, v: Any, like: Tensor) -> Any:
+        """A seed or tangent in the layout of this run's tensors. Examples of a vmap entered since then stay examples."""
+        if mode.batch[: len(self.levels)] != self.levels:
+            raise GraphError(f"a derivative made inside vmap is asked for after that vmap ended. ({user_line()})")
+        if not mode.batch:
+            return v
+        inner = mode.batch[len(self.levels) :]
+        t = lower(v)
+        if not inner:
+            return t
+        t = lifted(_moved(t, len(self.levels), len(inner)), inner)
+        return t if t.dtype == like.dtype or t.dtype.kind == "c" else t.astype(like.dtype)
+
     def _links(self, given: Sequence[Any]) -> bool:
         return self.linked and (self.joined or any(isinstance(v, Tensor) and v._node is not None for v in given))
 
     def pull(self, seeds: Sequence[Any]) -> list[Any]:
         """Gradients with respect to the variables, one seed for each output (None: ones)."""
+        seeds = [None if s is None else self._laid(s, y) for s, y in zip(seeds, self.outputs, strict=True)]
         linked = self._links(seeds)
         with entered():
-            found = gradients(self.outputs, self.starts, seeds, create_graph=linked)
+            if mode.batch:
+                seeds = [numpy.ones(y.shape, y.dtype) if s is None else s for s, y in zip(seeds, self.outputs, strict=True)]
+            found = gradients(self.outputs, self.starts, seeds, create_graph=linked or mode.batch != self.levels)
         return [self._zeros(x) if g is None else g for g, x in zip(found, self.variables, strict=True)]
 
     def push(self, tangents: Sequence[Any]) -> list[Any]:
         """Derivatives of the outputs along tangents of the variables."""
-        linked = self._links(tangents)
+        tangents = [self._laid(v, x) for v, x in zip(tangents, self.starts, strict=True)]
+        linked = self._links(tangents) or mode.batch != self.levels
         given = [self._tangent(v, x, linked) for v, x in zip(tangents, self.starts, strict=True)]
         with entered():
             found = pushforward(self.outputs, self.starts, given, create_graph=linked)
@@ -129,8 +152,13 @@ class Run:
     def answer(self, value: Any, like: Any = None) -> Any:
         """An array or Tensor as the user gets it."""
         t = value if isinstance(value, Tensor) else wrap(value)
+        if isinstance(t, Batched) and mode.batch == self.levels:
+            return t
         if t._node is not None and not (self.linked and self.joined or _outside(t, self)):
             t = t.detach()
+        if mode.batch:
+            inner = mode.batch[len(self.levels) :]
+            return lift(_moved(lowered(t, inner), len(inner), len(self.levels)) if inner else t)
         if self.tensors or t._node is not None:
             return t
         array = numpy.asarray(t._data)
@@ -150,13 +178,34 @@ class Run:
             kind = type(self.output).__name__
             raise ShapeError(f"{name} needs a function with one number as its result, this one returned a {kind}.")
         (y,) = self.outputs
-        if y.size != 1:
+        if math.prod(example(y)) != 1:
             raise ShapeError(
-                f"{name} needs a function with one number as its result, this one returned shape {y.shape}. Sum it or take "
+                f"{name} needs a function with one number as its result, this one returned shape {example(y)}. Sum it or take "
                 "its mean first, or use elementwise_grad (each result depends on one element) or jacobian (all of them)."
             )
         if y.dtype.kind == "c":
             raise DTypeError(f"{name} needs a real result, this one is {y.dtype}. Take np.real(y) or np.abs(y) of it first.")
+
+
+def lower(y: Any) -> Tensor:
+    """A result as a Tensor; inside vmap with the values of all examples."""
+    t = y if isinstance(y, Tensor) else wrap(numpy.asarray(operand(y)))
+    return lowered(t, mode.batch) if mode.batch else t
+
+
+def lift(t: Tensor) -> Tensor:
+    """Inside vmap, a tensor with the values of all examples as one example."""
+    return lifted(t, mode.batch) if mode.batch else t
+
+
+def example(t: Tensor) -> tuple[int, ...]:
+    """The shape of a tensor, inside vmap that of one example."""
+    return t.shape[len(mode.batch) :]
+
+
+def _moved(t: Tensor, first: int, then: int) -> Tensor:
+    """The `then` axes that come after the `first` ones, before them."""
+    return moveaxis(t, tuple(range(first, first + then)), tuple(range(then)))  # type: ignore[no-any-return]
 
 
 def _outside(t: Tensor, run: Run) -> bool:
@@ -257,7 +306,7 @@ def elementwise_grad(fun: Function, argnum: Argnum = 0) -> Function:
         run = Run(fun, argnum, args, kwargs)
         if any(y.dtype.kind == "c" for y in run.outputs):
             raise DTypeError("elementwise_grad needs a real result. Take np.real(y) of it first.")
-        return run.derivative(run.pull([numpy.ones(y.shape, y.dtype) for y in run.outputs]))
+        return run.derivative(run.pull([numpy.ones(example(y), y.dtype) for y in run.outputs]))
 
     return gradient
 
@@ -336,7 +385,7 @@ def jacobian(fun: Function, argnum: Argnum = 0) -> Function:
     @transform(fun, "jacobian")
     def matrix(*args: Any, **kwargs: Any) -> Any:
         run = Run(fun, argnum, args, kwargs)
-        outs, ins = sum(y.size for y in run.outputs), sum(x.size for x in run.variables)
+        outs, ins = (sum(math.prod(example(t)) for t in ts) for ts in (run.outputs, run.variables))
         blocks = _columns(run) if ins < outs else _rows(run)
         return rebuild(run.output, [run.derivative(row) for row in blocks])
 
@@ -345,7 +394,7 @@ def jacobian(fun: Function, argnum: Argnum = 0) -> Function:
 
 def _unit(likes: Sequence[Tensor], which: int, k: int) -> list[Any]:
     """Zeros like all of the tensors, with a 1 at the k-th element of one of them."""
-    parts = [numpy.zeros(t.shape, t.dtype) for t in likes]
+    parts = [numpy.zeros(example(t), t.dtype) for t in likes]
     parts[which].reshape(-1)[k] = 1
     return parts
 
@@ -354,7 +403,10 @@ def _stacked(parts: list[Any], shape: tuple[int, ...], axis: int, empty: Any) ->
     if not parts:
         return numpy.zeros(shape, empty)
     with entered():
-        return reshape(stack([p if isinstance(p, Tensor) else wrap(p) for p in parts], axis=axis), shape)
+        tensors = [p if isinstance(p, Tensor) else wrap(p) for p in parts]
+        if mode.batch:
+            tensors = [lift(t) for t in tensors]
+        return reshape(stack(tensors, axis=axis), shape)
 
 
 def _rows(run: Run) -> list[list[Any]]:
@@ -362,10 +414,10 @@ def _rows(run: Run) -> list[list[Any]]:
     blocks = []
     for j, y in enumerate(run.outputs):
         rows = []
-        for k in range(y.size):
+        for k in range(math.prod(example(y))):
             rows.append(run.pull(_unit(run.outputs, j, k)))
         blocks.append([
-            _stacked([row[i] for row in rows], y.shape + x.shape, 0, x.dtype) for i, x in enumerate(run.variables)
+            _stacked([row[i] for row in rows], example(y) + example(x), 0, x.dtype) for i, x in enumerate(run.variables)
         ])  # fmt: skip
     return blocks
 
@@ -375,10 +427,10 @@ def _columns(run: Run) -> list[list[Any]]:
     found: list[list[Any]] = []
     for i, x in enumerate(run.variables):
         columns = []
-        for k in range(x.size):
+        for k in range(math.prod(example(x))):
             columns.append(run.push(_unit(run.variables, i, k)))
         found.append([
-            _stacked([column[j] for column in columns], y.shape + x.shape, -1, y.dtype) for j, y in enumerate(run.outputs)
+            _stacked([column[j] for column in columns], example(y) + example(x), -1, y.dtype) for j, y in enumerate(run.outputs)
         ])  # fmt: skip
     return [[found[i][j] for i in range(len(run.variables))] for j in range(len(run.outputs))]
 
