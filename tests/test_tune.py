@@ -123,6 +123,16 @@ def test_bad_trials_are_given_up_and_failures_kept() -> None:
         quick({"alpha": [-2.0, -1.0]}, method="grid")
 
 
+def test_what_decides_that_a_trial_is_given_up_is_important(capsys: pytest.CaptureFixture[str]) -> None:
+    """Among those that are left it makes no difference any more, and Optuna's own analysis looks at no others."""
+    space = {"alpha": [1e-3, 1e5], "tol": Float(1e-5, 1e-3, log=True)}
+    result = quick(space, estimator=Ridge(solver="lsqr"), method="random", trials=20, pruner="median")
+    left = {r["alpha"] for r in result.rows[8:] if r["state"] == "complete"}
+    assert left == {1e-3} and any(r["alpha"] == 1e5 for r in result.rows[8:])
+    assert result.importances()["alpha"] > 0.8
+    assert capsys.readouterr().err == ""
+
+
 # ---- again, and going on ------------------------------------------------------------------------------------------------
 
 

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import csv
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from io import StringIO
 from os import PathLike
 from typing import Any
@@ -14,7 +15,7 @@ import numpy as np
 from autograd.errors import ArgumentError
 from nn.files import write_atomically
 
-__all__ = ["Result"]
+__all__ = ["Result", "quiet"]
 
 
 class Result:
@@ -100,18 +101,32 @@ class Result:
     def importances(self) -> dict[str, float]:
         """How much of the differences in score each parameter explains, by Optuna's analysis; empty for too few trials.
 
-        Where scores are few it is a guess.
+        Trials that were given up count with the mean of the folds that they had: a parameter that decides whether a trial is
+        given up is an important one. Where scores are few it is a guess.
         """
         import warnings
 
         import optuna
 
         try:
-            with warnings.catch_warnings():
+            with quiet(optuna), warnings.catch_warnings():
                 warnings.simplefilter("ignore")  # it warns where values are few, and is still the best guess
-                return {k: float(v) for k, v in optuna.importance.get_param_importances(self.study).items()}
+                study = optuna.create_study(direction="maximize")
+                study.add_trials([self._counted(t) for t in self.study.get_trials(deepcopy=False) if self._is_counted(t)])
+                return {k: float(v) for k, v in optuna.importance.get_param_importances(study).items()}
         except (ValueError, RuntimeError, ImportError, ZeroDivisionError):
             return {}
+
+    @staticmethod
+    def _is_counted(trial: Any) -> bool:
+        return trial.state.name in ("COMPLETE", "PRUNED") and bool(np.isfinite(trial.user_attrs.get("scores") or np.nan).all())
+
+    @staticmethod
+    def _counted(trial: Any) -> Any:
+        from optuna.trial import create_trial
+
+        value = float(np.mean(trial.user_attrs["scores"]))
+        return create_trial(params=trial.params, distributions=trial.distributions, value=value)
 
     def plot(self, *paths: str | PathLike[str], title: str = "") -> Any:
         """Draw the best score so far over the trials, the weight of each parameter, and the trials as lines through parallel
@@ -128,3 +143,18 @@ def _cell(value: Any) -> str:
     if isinstance(value, float):
         return f"{value:.4g}"
     return "" if value is None else str(value)
+
+
+@contextmanager
+def quiet(optuna: Any) -> Iterator[None]:
+    """Without Optuna's lines on every trial."""
+    import warnings
+
+    before = optuna.logging.get_verbosity()
+    optuna.logging.set_verbosity(optuna.logging.CRITICAL)
+    try:
+        with warnings.catch_warnings():
+            warnings.filterwarnings("ignore", category=optuna.exceptions.ExperimentalWarning)
+            yield
+    finally:
+        optuna.logging.set_verbosity(before)

@@ -4,8 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import os
-from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Callable, Mapping
 from time import perf_counter
 from typing import Any
 
@@ -15,7 +14,7 @@ from autograd.errors import ArgumentError, DTypeError, FormatError, NotFoundErro
 from nn.names import nearest
 from nn.progress import bar
 from nn.training import _interrupt_deferred
-from nn.tune.result import Result
+from nn.tune.result import Result, quiet
 from nn.tune.space import Choice, Dimension, Float, Int, Layers, as_dimensions, grid_of, suggest
 
 __all__ = ["METHODS", "PRUNERS", "SAMPLERS", "default_space", "search"]
@@ -150,7 +149,7 @@ def search(x: Any, y: Any, space: Mapping[str, Any] | None = None, *, estimator:
             trial.set_user_attr("seconds", round(perf_counter() - start, 3))
         return float(np.mean(scores))
 
-    with _quiet(optuna):
+    with quiet(optuna):
         made = {"method": method, "sampler": sampler if method == "bayesian" else "", "pruner": pruner, "seed": int(seed),
                 "space": repr(dimensions), "folds": _digest([np.asarray(test) for _, test in folds]), "scoring": str(scorer),
                 "data": _digest([x, y]), "estimator": repr(estimator)}  # fmt: skip
@@ -278,18 +277,3 @@ def _storage(optuna: Any, storage: Any) -> Any:
     if path.endswith((".log", ".journal")):
         return optuna.storages.JournalStorage(optuna.storages.journal.JournalFileBackend(os.path.abspath(path)))
     raise DTypeError(f"a study is kept in a file .db (SQLite) or .log (a journal), or at a URL; got {path!r}.")
-
-
-@contextmanager
-def _quiet(optuna: Any) -> Iterator[None]:
-    """Without Optuna's lines on every trial."""
-    import warnings
-
-    before = optuna.logging.get_verbosity()
-    optuna.logging.set_verbosity(optuna.logging.CRITICAL)
-    try:
-        with warnings.catch_warnings():
-            warnings.filterwarnings("ignore", category=optuna.exceptions.ExperimentalWarning)
-            yield
-    finally:
-        optuna.logging.set_verbosity(before)
