@@ -58,12 +58,17 @@ class Parameter(ag.Tensor):
 class Handle:
     """Takes a hook off again."""
 
-    def __init__(self, hooks: dict[int, Any], key: int):
-        self._hooks, self._key = hooks, key
+    def __init__(self, module: Module, kind: str, key: int):
+        self._module, self._kind, self._key = module, kind, key
 
     def remove(self) -> None:
-        """Remove the hook; a second call does nothing."""
-        self._hooks.pop(self._key, None)
+        """Remove the hook; a second call does nothing. With its last hook gone, a module has the attributes that it had."""
+        attributes = vars(self._module)
+        hooks = attributes.get(self._kind, {})
+        hooks.pop(self._key, None)
+        if not hooks:
+            attributes.pop(self._kind, None)
+        self._key = 0  # which no hook has
 
 
 class LoadReport(NamedTuple):
@@ -339,7 +344,7 @@ class Module:
         hooks = self.__dict__.setdefault(kind, {})
         key = max(hooks, default=0) + 1
         hooks[key] = hook
-        return Handle(hooks, key)
+        return Handle(self, kind, key)
 
     def extra_repr(self) -> str:
         """What stands between the parentheses of this module in a repr."""

@@ -196,6 +196,11 @@ def test_hooks() -> None:
     after.remove()
     assert layer(x) is x
     assert nn.Identity()._before == {}, "hooks belong to one module"
+    second = layer.register_forward_pre_hook(lambda module, args: args[0] * 3)
+    before.remove()  # again: it is not the other's
+    assert len(layer._before) == 1
+    second.remove()
+    assert vars(layer).keys() & {"_before", "_after"} == set(), "nothing is left behind"
 
 
 def test_forward_must_be_defined() -> None:

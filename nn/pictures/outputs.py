@@ -23,7 +23,6 @@ def outputs_kept(model: Module, into: dict[str, Any]) -> Iterator[Module]:
     >>> {name: output.shape for name, output in kept.items()}
     {'0: Linear': (1, 3), '1: ReLU': (1, 3)}
     """
-    had = [(m, "_after" in vars(m)) for m in model.modules()]
     handles = []
     for name, module in model.named_modules():
         if next(module.children(), None) is None:
@@ -34,9 +33,6 @@ def outputs_kept(model: Module, into: dict[str, Any]) -> Iterator[Module]:
     finally:
         for handle in handles:
             handle.remove()
-        for module, was in had:
-            if not was:  # a compiled step is recorded anew where its modules have attributes that they had not
-                vars(module).pop("_after", None)
 
 
 def _keeper(into: dict[str, Any], label: str) -> Any:
