@@ -30,6 +30,16 @@ LOWER = ("loss", "error", "mse", "mae", "rmse")
 """Beginnings and ends of the names of what is better the higher, and the lower it is."""
 
 
+def better(name: str) -> str:
+    """Whether "max" or "min" is better of a column of the history; "" where its name does not tell.
+
+    >>> better("val_accuracy"), better("loss"), better("my_figure")
+    ('max', 'min', '')
+    """
+    name = name.removeprefix("val_")
+    return "max" if name.startswith(HIGHER) else "min" if name.endswith(LOWER) else ""
+
+
 class Callback:
     """The base: does nothing. Called after each epoch; returns True to end the training."""
 
@@ -51,9 +61,8 @@ class _Monitor(Callback):
         if mode not in ("min", "max", "auto"):
             raise ArgumentError(f'{type(self).__name__}: mode must be "min", "max" or "auto", got {mode!r}. ({user_line()})')
         self.monitor, self.mode = monitor, mode
-        name = monitor.removeprefix("val_")
         if mode == "auto":
-            mode = "max" if name.startswith(HIGHER) else "min" if name.endswith(LOWER) else ""
+            mode = better(monitor)
         if not mode:
             raise ArgumentError(
                 f'{type(self).__name__}: whether more or less of {monitor!r} is better is not known: pass mode="max" or '

@@ -22,6 +22,11 @@ class History:
     >>> history.append({"epoch": 1, "loss": 0.5})
     >>> history["loss"]
     [0.5]
+    >>> history.append({"epoch": 2, "loss": 0.25})
+    >>> history
+    History: 2 epochs
+            first  last  best
+      loss    0.5  0.25  0.25  in epoch 2
     """
 
     def __init__(self) -> None:
@@ -52,8 +57,20 @@ class History:
         return [row.get(column, float("nan")) for row in self.rows]
 
     def __repr__(self) -> str:
-        last = ", ".join(f"{k}={v:.4g}" for k, v in self.rows[-1].items()) if self.rows else "empty"
-        return f"History({len(self.rows)} epochs; last: {last}{'; interrupted' if self.interrupted else ''})"
+        from nn.sparklines import head, table
+
+        rows = table(self)
+        name, *others = (max(map(len, column)) for column in zip(*rows, strict=True))
+        lines = [f"History: {head(self)}"]
+        for first, *rest in rows if len(rows) > 1 else ():
+            cells = (f"  {word:>{wide}}" for word, wide in zip(rest, others, strict=True))
+            lines.append(f"  {first:<{name}}{''.join(cells)}".rstrip())
+        return "\n".join(lines)
+
+    def _repr_html_(self) -> str:
+        from nn.sparklines import html
+
+        return html(self)
 
     def to_csv(self, path: str | PathLike[str]) -> None:
         """Write the table to a CSV file, with a header."""

@@ -9,17 +9,23 @@ from __future__ import annotations
 
 from bisect import bisect_left, bisect_right
 from dataclasses import dataclass, field
+from itertools import islice
 from math import prod
 from typing import Any
 
 import numpy as np
 
 import autograd as ag
-from autograd.errors import ArgumentError, ShapeError
+from autograd.errors import ArgumentError, AutogradError, ShapeError
 from autograd.tape import Node, walk
+from nn.containers import Sequential
+from nn.layers.linear import Linear
 from nn.module import Module, Parameter
 
-__all__ = ["Row", "Summary", "flops", "summarise"]
+__all__ = ["Row", "Summary", "costs", "flops", "summarise"]
+
+MOST = 200
+"""Modules of a network that is run for its picture in a notebook."""
 
 
 @dataclass(frozen=True)
@@ -159,6 +165,31 @@ def summarise(model: Module, input_shape: tuple[int, ...], dtype: Any = None) ->
         sums[-1],
         shape,
     )
+
+
+def costs(model: Module) -> dict[int, Row]:
+    """The rows of the summary by the identity of their module, where the input's shape is plain to see: a `Sequential` of this
+    library's own layers that begins with a dense one. Of others, none: no code of the user's is run unasked.
+
+    >>> import nn
+    >>> model = nn.Sequential(nn.Linear(64, 10), nn.ReLU())
+    >>> {row.kind: row.flops for row in costs(model).values()}
+    {'Sequential': 1300, 'Linear': 1290, 'ReLU': 10}
+    """
+    modules = list(islice(model.modules(), MOST + 1))
+    foreign = any(type(m).__module__.split(".")[0] != "nn" or m._before or m._after for m in modules)
+    if foreign or len(modules) > MOST or sum(p.size for p in model.parameters()) > 10**7 or ag.is_recording():
+        return {}
+    first = model
+    while isinstance(first, Sequential) and len(first):
+        first = first[0]
+    if not isinstance(first, Linear):
+        return {}
+    try:
+        rows = summarise(model, (1, first.in_features)).rows
+    except AutogradError:
+        return {}
+    return {id(m): row for (_, m), row in zip(model.named_modules(), rows, strict=True)}
 
 
 def _tensors(output: Any) -> list[ag.Tensor]:

@@ -25,6 +25,9 @@ _CELL = 'style="padding:1px 10px;text-align:{};border:0;background:none;white-sp
 
 def tree(module: Module) -> str:
     """The tree as HTML."""
+    from nn.summary import costs  # which needs modules, which need this
+
+    known = costs(module)
     out: list[str] = []
     lines = 0
     stack: list[tuple[str, Module] | int] = [("", module)]  # a name and a module, or the identity of one that ends
@@ -38,33 +41,39 @@ def tree(module: Module) -> str:
         (name, found), depth = item, len(above)
         lines += 1
         if id(found) in above:
-            out.append(f"<div>{_line(name, found)} <span {_QUIET}>(contains itself)</span></div>")
+            out.append(f"<div>{_line(name, found, known)} <span {_QUIET}>(contains itself)</span></div>")
             continue
         children = list(found.named_children())
         own = [(n, p) for n, p in vars(found).items() if isinstance(p, Parameter)]
         if not children and not own or depth >= DEEPEST:
-            out.append(f'<div style="margin-left:1.1em">{_line(name, found)}</div>')
+            out.append(f'<div style="margin-left:1.1em">{_line(name, found, known)}</div>')
             continue
         lines += len(own)
         rows = "".join(f"<tr>{_cells(n, p)}</tr>" for n, p in own[:50])
         inside = f'<table style="border-collapse:collapse;margin-left:1.1em">{rows}</table>' if rows else ""
         opened = " open" if depth < OPEN and children else ""
-        out.append(f"<details{opened}><summary>{_line(name, found)}</summary>{inside}")
+        out.append(f"<details{opened}><summary>{_line(name, found, known)}</summary>{inside}")
         out.append('<div style="margin-left:1.1em">')
         above.add(id(found))
         stack.append(id(found))
         stack.extend(reversed(children))
     out += ["<div>…</div>"] * bool(stack) + [END] * len(above)
+    if not known and any(True for _ in module.children()):
+        out.append(f'<div {_QUIET}>summary(input_shape) tells the shapes of the outputs and the FLOPs</div>')
     return f'<div style="font-size:13px">{"".join(out)}</div>'
 
 
-def _line(name: str, module: Module) -> str:
+def _line(name: str, module: Module, known: dict[int, Any]) -> str:
     parameters = {id(p): p for p in module.parameters()}.values()
     count, frozen = sum(p.size for p in parameters), sum(p.size for p in parameters if not p.requires_grad)
     label = f"<b>{_safe(name)}</b>: " if name else ""
     notes = [f"{count:,} parameters"] if count else []
     notes += [f"{frozen:,} of them frozen"] if frozen else []
     notes += ["evaluation mode"] if not module.training else []
+    if id(module) in known:
+        row = known[id(module)]
+        shape = "×".join(map(str, row.output)) if isinstance(row.output, tuple) else str(row.output)
+        notes += [f"output {shape}"] + ([f"{row.flops:,} FLOPs"] if row.flops else [])
     about = _safe(f"{type(module).__name__}({module.extra_repr()[:120]})")
     return f"{label}{about} <span {_QUIET}>{_safe(' · '.join(notes))}</span>"
 

@@ -20,6 +20,7 @@ import numpy as np
 
 import autograd as ag
 from autograd.errors import ArgumentError, AutogradError, DTypeError, GraphError, ShapeError, user_line
+from optim.report import html, memory, steps
 from optim.saving import collect, restore
 from optim.settings import SETTINGS, ParamGroup, Setting, checked, combined, setting_for
 
@@ -199,9 +200,8 @@ class Optimizer:
         find where it comes from, use ``autograd.anomaly_mode()``.
 
         Args:
-            closure: a function that zeroes the gradients, computes the loss, calls ``backward()`` and returns
-            the
-                loss; it is called first, and its result returned.
+            closure: a function that zeroes the gradients, computes the loss, calls ``backward()`` and returns the loss; it is
+                called first, and its result returned.
 
         Errors: `ShapeError` where a gradient does not fit its parameter; nothing has changed then.
         """
@@ -278,7 +278,10 @@ class Optimizer:
 
     def __repr__(self) -> str:
         lines = (f"  group {k}: {group!r}" for k, group in enumerate(self.param_groups))
-        return "\n".join([f"{type(self).__name__}(", *lines, ")"])
+        return "\n".join([f"{type(self).__name__}(", *lines, f"  {steps(self)}; {memory(self)}", ")"])
+
+    def _repr_html_(self) -> str:
+        return html(self)
 
 
 def _label(p: ag.Tensor, k: int) -> str:

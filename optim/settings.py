@@ -235,10 +235,14 @@ class ParamGroup(MutableMapping[str, Any]):
         return 1 + len(self.kinds)
 
     def __repr__(self) -> str:
-        settings = ", ".join(f"{name}={_short(self[name])}" for name in self.kinds)
+        settings = ", ".join(f"{name}={value}" for name, value in self.shown().items())
         count = sum(p.size for p in self._params)
         tensors = "tensor" if len(self._params) == 1 else "tensors"
         return f"{len(self._params)} {tensors}, {count:,} numbers; {settings}"
+
+    def shown(self) -> dict[str, str]:
+        """Every hyper-parameter as text, numbers before flags."""
+        return {name: _short(self[name]) for name in sorted(self.kinds, key=lambda name: name in self.flags)}
 
     def settings(self) -> dict[str, Any]:
         """Every hyper-parameter as plain Python, without the tensors."""

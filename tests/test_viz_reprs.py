@@ -141,3 +141,80 @@ def test_a_tree_is_bounded_and_hostile_names_are_text() -> None:
     page = Reader(odd._repr_html_())
     assert "script" not in page.tags and "<script>alert(1)</script>" in page.words
     assert page.words.count("contains itself") == 1
+
+
+def test_a_tree_tells_costs_where_the_input_is_plain_to_see() -> None:
+    nn = pytest.importorskip("nn")
+    dense = nn.Sequential(nn.Sequential(nn.Linear(64, 32), nn.ReLU()), nn.BatchNorm1d(32), nn.Dropout(0.5), nn.Linear(32, 10))
+    state, stream = dense.state_dict(), ag.default_generator.get_state()
+    state = {k: np.array(v) for k, v in state.items()}
+    attributes = [sorted(vars(m)) for m in dense.modules()]
+    words = Reader(dense._repr_html_()).words
+    assert "output 1×32 · 4,128 FLOPs" in words and "summary(" not in words
+    assert [sorted(vars(m).keys() - {"training"}) for m in dense.modules()] == attributes, "no hook is left behind"
+    assert all(np.array_equal(state[k], v) for k, v in dense.state_dict().items())
+    assert ag.default_generator.get_state() == stream
+    calls = []
+
+    class Own(nn.Module):
+        def forward(self, x: Any) -> Any:
+            calls.append(x)
+            return x
+
+    watched = nn.Sequential(nn.Linear(2, 2))
+    watched[0].register_forward_hook(lambda *args: calls.append(args))
+    wrong = nn.Sequential(nn.Linear(2, 3), nn.Linear(2, 3))
+    for model in (nn.Sequential(nn.Linear(2, 2), Own()), watched, wrong, nn.Sequential(nn.Conv2d(1, 1, 3))):
+        assert "summary(input_shape) tells" in Reader(model._repr_html_()).words
+    assert not calls, "no code of the user's runs for a picture"
+
+
+# ---- optimizers and histories ------------------------------------------------------------------------------------------------
+
+
+def test_an_optimizer_shows_its_groups_and_its_state() -> None:
+    optim = pytest.importorskip("optim")
+    a, b = (ag.Tensor(np.zeros(n, np.float32), requires_grad=True, name=name) for n, name in ((100, "<script>"), (28, None)))
+    optimizer = optim.Adam([{"params": [a], "lr": 0.25}, {"params": [b]}], lr=0.5)
+    assert "  no step yet; 1.0 KiB of state: exp_avg, exp_avg_sq" in repr(optimizer).split("\n")
+    for _ in range(3):
+        a.sum().backward()
+        optimizer.step()
+    page = Reader(optimizer._repr_html_())
+    for words in ("Adam", "2 tensors, 128 parameters", "0 to 3 steps", "1.0 KiB of state", "lr0.250.5", "<script>", "betas"):
+        assert words in page.words, page.words
+    assert page.tags <= {"div", "details", "summary", "table", "tr", "td", "th", "b", "span"}
+    assert "no state" in repr(optim.SGD([a]))
+    many = optim.SGD([{"params": [ag.Tensor([1.0], requires_grad=True)]} for _ in range(300)], lr=0.1, momentum=0.9)
+    page = Reader(many._repr_html_())
+    assert "and 200 more" in page.words and "group0" not in page.words
+
+
+def test_every_optimizer_shows_itself() -> None:
+    optim = pytest.importorskip("optim")
+    for name in optim.__all__:
+        kind = getattr(optim, name)
+        if isinstance(kind, type) and issubclass(kind, optim.Optimizer) and kind is not optim.Optimizer:
+            optimizer = kind([ag.Tensor(np.ones(3, np.float32), requires_grad=True)])
+            assert kind.__name__ in Reader(optimizer._repr_html_()).words
+            assert repr(optimizer).startswith(f"{kind.__name__}(\n  group 0: 1 tensor")
+
+
+def test_a_history_shows_its_curves_and_its_last_epochs() -> None:
+    nn = pytest.importorskip("nn")
+    history = nn.History()
+    assert repr(history) == "History: no epochs" and "no epochs" in Reader(history._repr_html_()).words
+    for k in range(1000):
+        row = {"loss": 100.0 * 0.99**k, "val_loss": abs(k - 400.0) + 1, "<b>": np.nan, "seconds": 0.001}
+        history.append({"epoch": k + 1, **row})
+    lines = repr(history).split("\n")
+    assert lines[0] == "History: 1,000 epochs, 1 s" and len(lines) == 5
+    assert lines[3].split() == ["val_loss", "401", "600", "1", "in", "epoch", "401"]
+    html = history._repr_html_()
+    page = Reader(html)
+    assert "loss, logarithmic" in page.words and "validation 600" in page.words and "<b>" in page.words
+    assert all(f"{n}" in page.words for n in range(996, 1001)) and "995" not in page.words.replace("0.995", "")
+    assert html.count("<polyline") == 2 and len(html) < 10_000
+    history.append({"epoch": 1001, "loss": np.inf})
+    history.interrupted = True
+    assert "1,001 epochs, 1 s, interrupted" in Reader(history._repr_html_()).words
