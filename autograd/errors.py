@@ -94,9 +94,13 @@ def is_internal(filename: str) -> bool:
     return filename.startswith(_ROOTS) or filename.startswith(("<wengert", "<frozen"))
 
 
+_CALLERS = tuple(f"{Path(numpy.__file__).parent.parent / name}/" for name in ("matplotlib", "pandas", "scipy", "sklearn"))
+
+
 def user_frame(frame: FrameType | None) -> FrameType | None:
-    """The innermost frame, from `frame` outwards, that is not the library's own."""
-    while frame is not None and is_internal(frame.f_code.co_filename):
+    """The innermost frame, from `frame` outwards, that is not the library's own, nor of one to which tensors are handed: a line
+    in matplotlib says nothing to who called plot()."""
+    while frame is not None and (is_internal(name := frame.f_code.co_filename) or name.startswith(_CALLERS)):
         frame = frame.f_back
     return frame
 

@@ -575,6 +575,13 @@ def test_messages_carry_the_line_and_the_name() -> None:
         float(y)
 
 
+def test_messages_name_the_line_that_called_matplotlib() -> None:
+    figure = pytest.importorskip("matplotlib.figure").Figure()
+    axes = figure.add_subplot()
+    with pytest.raises(ag.errors.GraphError, match=r"detach\(\).*\(test_tape\.py:\d+\)"):
+        axes.plot(leaf(1.0, 2.0))
+
+
 def test_in_a_notebook_messages_name_the_cell(monkeypatch: pytest.MonkeyPatch) -> None:
     """Jupyter compiles each cell under a name of its own, which says nothing: 844807643.py."""
     compiler = pytest.importorskip("IPython.core.compilerop").CachingCompiler()
