@@ -64,7 +64,7 @@ class IndexingError(AutogradError, IndexError):
     """An index out of bounds, of the wrong length, or of the wrong kind."""
 
 
-class LinAlgError(AutogradError, ValueError):
+class LinAlgError(AutogradError, numpy.linalg.LinAlgError):
     """A matrix for which the answer does not exist."""
 
 

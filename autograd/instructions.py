@@ -12,6 +12,7 @@ from typing import Any
 
 import numpy
 
+from autograd.kernels import linalg
 from autograd.kernels.blas import matmul
 
 __all__ = ["each", "is_basic", "np", "window_counts", "window_room"]
@@ -69,6 +70,7 @@ def mean(x: Any, axis: Any = None, keepdims: bool = False) -> Any:
 
 
 np.matmul = matmul  # type: ignore[attr-defined]
+np.__dict__.update({name: getattr(linalg, name) for name in linalg.__all__})
 
 
 @_instruction

@@ -56,7 +56,7 @@ CONSTANT = {
 
 NEAREST = {
     "average": "np.mean", "median": "np.sort", "quantile": "np.sort", "percentile": "np.sort", "partition": "np.sort",
-    "norm": "np.sqrt(np.sum(x * x))", "cumprod": "np.exp(np.cumsum(np.log(x)))", "nansum": "np.where, then np.sum",
+    "cumprod": "np.exp(np.cumsum(np.log(x)))", "nansum": "np.where, then np.sum",
     "nan_to_num": "np.where", "interp": "np.where", "piecewise": "np.where", "choose": "np.where",
     "vdot": "np.dot", "kron": "np.einsum", "cross": "np.einsum", "convolve": "np.einsum", "unique": "np.sort",
 }  # fmt: skip

@@ -47,6 +47,26 @@ def apart(offset: float = 0.0) -> Draw:
     return draw
 
 
+def regular() -> Draw:
+    """Square matrices that are far from singular; other arrays as they come."""
+    return lambda rng, shape: rng.uniform(-1, 1, shape) + (2 * np.eye(shape[-1]) if shape[-1:] == shape[-2:-1] else 0)
+
+
+def triangular() -> Draw:
+    """The same, with a diagonal that alone makes them so."""
+    return lambda rng, shape: rng.uniform(-1, 1, shape) + rng.choice([-2, 2], shape) * np.eye(shape[-1])
+
+
+def definite() -> Draw:
+    """Symmetric positive definite matrices."""
+
+    def draw(rng: np.random.Generator, shape: tuple[int, ...]) -> np.ndarray:
+        a = rng.uniform(-1, 1, shape)
+        return a @ np.swapaxes(a, -1, -2) + np.eye(shape[-1])
+
+    return draw
+
+
 def mask() -> Draw:
     return lambda rng, shape: rng.integers(0, 2, shape).astype(bool)
 
@@ -81,6 +101,7 @@ class Row:
     samples: tuple[Sample, ...]
     order: int = 2  # up to which derivatives are checked
     complex: bool = True  # whether complex arguments are differentiated too
+    finite: bool = False  # whether it refuses NaN, infinities and what a matrix filled with one number is
 
 
 def run(op: Op, arrays: Any, settings: dict[str, Any]) -> Any:
@@ -164,6 +185,7 @@ shaped("max min", (2, 3, 4), *AXES, domain=apart())
 shaped("prod", (2, 3, 2), *AXES, domain=AWAY)
 shaped("var std", (2, 3, 4), *AXES, {"ddof": 1}, {"axis": (1, 2), "ddof": 1, "keepdims": True})
 shaped("logsumexp", (2, 3, 4), *AXES)
+shaped("norm", (2, 3, 4), *AXES, complex=False)
 shaped("cumsum", (2, 3), {}, {"axis": 0}, {"axis": -1})
 
 # shape
@@ -208,6 +230,17 @@ for _shapes in (((5, 3), (2, 3), (2,)), ((3,), (2, 3), (2,)), ((2, 4, 3), (1, 3)
 shaped("einsum", ((2, 3), (3, 4)), {"subscripts": "ij,jk->ik"})
 shaped("einsum", ((2, 3), (3, 4), (4,)), {"subscripts": "ij,jk,k->i"})
 shaped("einsum", ((2, 3),), {"subscripts": "ij->ji"}, {"subscripts": "ij->j"}, {"subscripts": "ij->"})
+
+# linear systems
+REGULAR, DEFINITE, TRIANGULAR = regular(), definite(), triangular()
+for _shape in ((3, 3), (2, 2, 2), (1, 1)):
+    shaped("inv det cofactor", _shape, domain=REGULAR, finite=True)
+    shaped("logabsdet", _shape, domain=REGULAR, finite=True, complex=False)
+    shaped("detsign", _shape, domain=REGULAR, order=0, complex=False)
+    shaped("cholesky", _shape, domain=DEFINITE, complex=False, finite=True)
+for _shapes in (((3, 3), (3, 2)), ((2, 3, 3), (3, 1)), ((2, 2), (3, 2, 2)), ((2, 1, 2, 2), (3, 2, 1))):
+    shaped("solve", _shapes, domain=(REGULAR, REAL), finite=True)
+    shaped("solve_triangular", _shapes, {}, {"lower": False}, domain=(TRIANGULAR, REAL), finite=True)
 
 # indexing
 ROWS_AND_COLUMNS = (np.array([0, 2, 2]), np.array([1, 1, 1]))
@@ -303,6 +336,30 @@ COMPOSED: dict[str, tuple[Composed, ...]] = {
             "ji": ((2, 3),),
             "iij,j->i": ((2, 2, 3), (3,)),
         }.items()
+    ),
+    "solve": tuple(
+        Composed(shapes, lambda m, a, b: np.linalg.solve(a, b), regular())
+        for shapes in (((3, 3), (3,)), ((2, 2, 2), (2,)), ((2, 3, 3), (2, 3, 1)))
+    ),
+    "solve_triangular": (
+        Composed(
+            ((3, 3), (3,)),
+            lambda m, a, b: m.solve_triangular(a, b) if m is ag else np.linalg.solve(np.tril(a), b),
+            regular(),
+        ),
+    ),
+    "cholesky": tuple(
+        Composed(((3, 3),), lambda m, a, u=u: np.linalg.cholesky(a @ a.T, upper=u), regular()) for u in (False, True)
+    ),
+    "slogdet": (
+        Composed(((3, 3),), lambda m, a: np.linalg.slogdet(a)[1], regular()),
+        Composed(((2, 2, 2),), lambda m, a: np.linalg.slogdet(a).sign * np.linalg.slogdet(a).logabsdet, regular()),
+    ),
+    "norm": (
+        *(Composed(((3, 4),), lambda m, x, o=o: np.linalg.norm(x, o), apart(0.05)) for o in (None, "fro", 1, np.inf, -np.inf)),
+        *(Composed(((3, 4),), lambda m, x, o=o: np.linalg.norm(x, o, axis=1), apart(0.05)) for o in (None, 2, 1, 3, np.inf)),
+        Composed(((2, 3, 2),), lambda m, x: np.linalg.norm(x, axis=(0, 2), keepdims=True)),
+        Composed(((4,),), lambda m, x: np.linalg.norm(x, 2.5)),
     ),
     "ptp": (Composed(((3, 4),), lambda m, x: m.ptp(x, axis=0), apart()),),
     "concatenate": (

@@ -180,13 +180,13 @@ def test_operators_with_strangers(f: Any, other: Any) -> None:
 
 
 UNSUPPORTED = {
-    "np.linalg.det": (lambda x: np.linalg.det(x), "det"),
-    "np.linalg.inv": (lambda x: np.linalg.inv(x), r"np\.linalg\.inv has no derivative here\. For"),  # not np.sin
+    "np.linalg.eigvalsh": (lambda x: np.linalg.eigvalsh(x), "eigvalsh"),
+    "np.linalg.pinv": (lambda x: np.linalg.pinv(x), r"np\.linalg\.pinv has no derivative here\. For"),  # not np.sin
     "np.add.accumulate": (lambda x: np.add.accumulate(x), "accumulate"),
     "np.multiply.outer": (lambda x: np.multiply.outer(x, x), "multiply"),
     "np.unique": (np.unique, "np.sort"),
     "np.median": (np.median, "np.sort"),
-    "np.linalg.norm": (np.linalg.norm, r"np.sqrt\(np.sum"),
+    "np.linalg.norm": (lambda x: np.linalg.norm(x, 2), "ord=2 over 2 axes"),
     "np.convolve": (lambda x: np.convolve(x[0], x[0]), "einsum"),
     "np.nansum": (np.nansum, "np.where"),
     "np.modf": (np.modf, "modf"),
@@ -209,7 +209,7 @@ def test_what_is_not_supported_says_so(call: Any, words: str) -> None:
 
 def test_a_constant_tensor_is_an_array_to_every_numpy_function() -> None:
     t = ag.Tensor(np.eye(2) + 1.0)
-    assert np.linalg.det(t) == pytest.approx(3.0)
+    assert np.linalg.cond(t) == pytest.approx(3.0)
     assert np.median(t) == 1.5
     np.testing.assert_array_equal(np.unique(t), [1.0, 2.0])
     np.testing.assert_array_equal(np.multiply.outer(t, t), np.multiply.outer(t.data, t.data))

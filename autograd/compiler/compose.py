@@ -26,6 +26,7 @@ from autograd.compiler.trace import (
     transpose,
 )
 from autograd.errors import UnsupportedError, user_line
+from autograd.kernels import linalg
 
 __all__: list[str] = []
 
@@ -526,7 +527,8 @@ def _absent(name: str, function: Any) -> Callable[..., Any]:
 
 
 for _name, _thing in list(vars(np).items()):
-    if callable(_thing) and not isinstance(_thing, type) and _thing is getattr(numpy, _name, None):
+    _known = (getattr(numpy, _name, None), getattr(linalg, _name, None))
+    if callable(_thing) and not isinstance(_thing, type) and _thing in _known:
         setattr(np, _name, _absent(_name, _thing))
 np.__dict__.update(
     getitem=getitem, scatter_add=scatter_add, take_along_axis=take_along_axis, put_along=put_along, write=write, pad=pad,

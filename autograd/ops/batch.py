@@ -75,6 +75,20 @@ for _name in ("cast", "clip", "conj", "imag", "ones_like", "real", "select", "ze
     OPS[_name].batch = lambda arrays, on, _op=OPS[_name], **settings: broadcasting(_op, arrays, on, settings)
 
 
+for _name in ("inv", "cholesky", "det", "logabsdet", "detsign", "cofactor"):  # of stacks of matrices
+    OPS[_name].batch = lambda arrays, on, _op=OPS[_name]: apply(_op, arrays)
+
+
+@_rule("solve", "solve_triangular")
+def _solve(arrays: Any, on: Any, **settings: Any) -> Any:
+    a, b = arrays
+    op = OPS["solve_triangular" if settings else "solve"]
+    if on == (False, True) and a.ndim == 2 and b.ndim == 3:  # one matrix for all: more columns
+        wide = reshape(moveaxis(b, 1, 0), (b.shape[1], -1))
+        return moveaxis(reshape(apply(op, (a, wide), settings), (b.shape[1], b.shape[0], b.shape[2])), 0, 1)
+    return broadcasting(op, arrays, on, settings)
+
+
 def _lengths(shape: Any) -> tuple[int, ...]:
     return (int(shape),) if isinstance(shape, int | numpy.integer) else tuple(shape)
 

@@ -6,8 +6,9 @@ from typing import Any
 
 import numpy
 
-from autograd.apply import ROUTES, composite
-from autograd.ops.arithmetic import conjugate_of
+from autograd.apply import ROUTES, apply, composite, tensor
+from autograd.errors import UnsupportedError, user_line
+from autograd.ops.arithmetic import absolute, conjugate_of
 from autograd.rule import kept, linear, np, reduction
 
 
@@ -98,6 +99,56 @@ def direction(x: Any, y: Any, shape: tuple[int, ...], axis: Any, ddof: int, keep
 def std(x, /, axis=None, ddof=0, keepdims=False):
     """Standard deviation over axes, y = √var; dy/dx = (x − x̄)/((n − ddof)·y), 0 where y = 0."""
     return np.std(x, axis=axis, ddof=ddof, keepdims=keepdims)
+
+
+def unit(x: Any, y: Any, axis: Any, keepdims: bool) -> Any:
+    """x/y, and 0 where the length y is 0."""
+    scale = kept(y, axis, keepdims)
+    return x / np.where(np.equal(scale, 0), 1, scale)
+
+
+@reduction(lambda y, x, axis, keepdims: unit(x, y, axis, keepdims), label="‖·‖")
+def norm(x, /, axis=None, keepdims=False):
+    """Length of a vector, or of all elements over axes, y = √Σ x²; dy/dx = x/y, 0 where y = 0."""
+    return np.sqrt(np.sum(x * x, axis=axis, keepdims=keepdims))
+
+
+_norm = norm
+
+
+@composite(method=False)
+def norm(x: Any, ord: Any = None, axis: Any = None, keepdims: bool = False) -> Any:
+    """A norm over one axis, as of vectors, or over two, as of matrices, in NumPy's words.
+
+    ``ord`` of vectors: 2 (or None), 1, ±inf, or any other p ≠ 0: (Σ|x|ᵖ)¹ᐟᵖ. Of matrices: "fro" (or None), ±1 and ±inf, the
+    largest or smallest sum of a column or row. Where a length is 0, its derivative is 0.
+
+    Errors: UnsupportedError for the norms of matrices that need singular values.
+
+    >>> import numpy as np
+    >>> import autograd as ag
+    >>> np.linalg.norm(ag.Tensor([[3.0, 4.0], [6.0, 8.0]]), axis=1).tolist()
+    [5.0, 10.0]
+    """
+    x = tensor(x)
+    x = absolute(x) if x.dtype.kind == "c" else x
+    axes = tuple(range(x.ndim)) if axis is None else axis if isinstance(axis, tuple) else (axis,)
+    if ord is None or ord == 2 and len(axes) == 1 or ord == "fro" and len(axes) == 2:
+        return apply(_norm.op, (x,), {"axis": axis, "keepdims": keepdims})
+    if len(axes) == 1 and not isinstance(ord, str) and ord != 0:
+        size = absolute(x)
+        if ord in (numpy.inf, -numpy.inf):
+            return (max if ord > 0 else min)(size, axis=axes, keepdims=keepdims)
+        return sum(size**ord, axis=axes, keepdims=keepdims) ** (1 / ord) if ord != 1 else sum(size, axes, keepdims)
+    if len(axes) == 2 and ord in (1, -1, numpy.inf, -numpy.inf):
+        down, along = axes if ord in (1, -1) else axes[::-1]
+        total = sum(absolute(x), axis=down, keepdims=True)
+        y = (max if ord > 0 else min)(total, axis=along, keepdims=True)
+        return y if keepdims else y.squeeze(axes)
+    raise UnsupportedError(
+        f"norm with ord={ord!r} over {len(axes)} axes has no derivative here. Vectors have ord=1, 2, inf or another p, and "
+        f"matrices 'fro', 1 and inf. ({user_line()})"
+    )
 
 
 def finite(m: Any) -> Any:

@@ -17,6 +17,44 @@ def masked(g: Any, d: Any) -> Any:
 strong_multiply = masked
 
 
+def inv(a: Any) -> Any:
+    """The inverse."""
+    return np.linalg.inv(a)
+
+
+def solve(a: Any, b: Any) -> Any:
+    """The solution of a x = b."""
+    return np.linalg.solve(a, b)
+
+
+def solve_triangular(a: Any, b: Any, lower: bool = True) -> Any:
+    """The solution of a x = b for the lower or upper triangle of a."""
+    return np.linalg.solve(np.tril(a) if lower else np.triu(a), b)
+
+
+def cholesky(a: Any) -> Any:
+    """The Cholesky factor."""
+    return np.linalg.cholesky(a)
+
+
+def det(a: Any) -> Any:
+    """The determinant."""
+    return np.linalg.det(a)
+
+
+def logabsdet(a: Any) -> Any:
+    """ln |det a|."""
+    return np.linalg.slogdet(a)[1]
+
+
+def cofactor(a: Any) -> Any:
+    """det(a) a⁻ᵀ, also of singular matrices."""
+    u, s, v = np.linalg.svd(a)
+    others = np.where(np.eye(s.shape[-1], dtype=bool), s.dtype.type(1), s[..., None, :]).prod(axis=-1)
+    sign = np.linalg.det(u) * np.linalg.det(v)
+    return sign[..., None, None] * np.matmul(np.conj(u) * others[..., None, :], np.conj(v))
+
+
 def region(a: Any, path: Any) -> Any:
     """The part of a that a path leads to: functions that give views, and an index."""
     views, index = path or ((), ...)
