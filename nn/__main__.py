@@ -16,6 +16,7 @@ import numpy as np
 
 import autograd as ag
 from autograd.errors import ArgumentError, AutogradError, FileError
+from nn import pictures
 from nn.arguments import parser
 from nn.callbacks import EarlyStopping
 from nn.choices import TUNING, clipping, make_optimizer, make_schedule, penalty
@@ -25,6 +26,7 @@ from nn.experiment import Config, Run, Scaling, held_out, load_table, slug
 from nn.files import next_folder, write_atomically
 from nn.history import History
 from nn.metrics import accuracy, confusion_table, mean_squared_error, r2_score
+from nn.pictures.confusion import LARGEST
 from nn.terminal import complain, predictions, say, scan
 from nn.training import Trainer
 from nn.training import predict as outputs_of
@@ -76,7 +78,7 @@ def train(options: argparse.Namespace) -> int:
         config.result = {**outputs, "epochs": len(history), "seconds": round(seconds, 2), "interrupted": history.interrupted}
         run.save()
         history.to_csv(folder / "history.csv")
-        _pictures(run, history, config.inputs.apply(table.features[rest[:2]]), config.encode(table.targets[rest[:2]]))
+        _pictures(run, history, table, rest, test)
     except BaseException:
         if made and not any(folder.iterdir()):
             folder.rmdir()
@@ -188,22 +190,41 @@ def _report(table: Table, config: Config, model: Any, test: Any, history: Histor
     return {"held_out_mse": error, "held_out_r2": explained}
 
 
-def _pictures(run: Run, history: History, x: Any, y: Any) -> None:
-    """Curves and graph: worth having, and no reason to lose a run."""
-    try:
-        title = f"{Path(run.config.data).stem}: {run.config.training['optimizer']}, seed {run.config.training['seed']}"
+def _pictures(run: Run, history: History, table: Table, rest: Any, test: Any) -> None:
+    """Curves, mistakes, weights and graph: worth having, and no reason to lose a run."""
+    folder, config = run.folder, run.config
+    title = f"{table.name}: {config.training['optimizer']}, seed {config.training['seed']}"
+
+    def curves() -> None:
         if len(history):
-            history.plot(run.folder / "curves.svg", run.folder / "curves.png", title=title)
-    except AutogradError as error:
-        complain(f"no curves: {error}")
-    try:
+            history.plot(folder / "curves.svg", folder / "curves.png", title=title)
+
+    def confusion() -> None:
+        names = table.class_names
+        if names and len(names) <= LARGEST:
+            outputs = config.decode(outputs_of(run.model, config.inputs.apply(table.features[test])))
+            pictures.confusion(outputs, table.targets[test], folder / "confusion.png", names=names, title=f"{title}, held out")
+
+    def weights() -> None:
+        if table.name == "digits":
+            pictures.filters(run.model, folder / "weights.png", shape=(8, 8), title=title)
+
+    def graph() -> None:
         from autograd.viz import draw
 
-        loss = run.config.loss()(run.model(ag.Tensor(x, name="x")), ag.Tensor(y, name="target"))
+        x, y = config.inputs.apply(table.features[rest[:2]]), config.encode(table.targets[rest[:2]])
+        loss = config.loss()(run.model(ag.Tensor(x, name="x")), ag.Tensor(y, name="target"))
         loss.name = "loss"
-        write_atomically(run.folder / "graph.svg", draw(loss).svg())
-    except (AutogradError, ImportError) as error:
-        complain(f"no picture of the graph: {error}")
+        write_atomically(folder / "graph.svg", draw(loss).svg())
+
+    said: set[str] = set()
+    for picture in (curves, confusion, weights, graph):
+        try:
+            picture()
+        except (AutogradError, ImportError) as error:
+            if str(error) not in said:
+                complain(f"no picture of the {picture.__name__}: {error}")
+            said.add(str(error))
 
 
 # ---- predict ----------------------------------------------------------------------------------------------------------
@@ -278,7 +299,7 @@ def tune(options: argparse.Namespace) -> int:
     run = Run(folder, config, model)
     run.save()
     history.to_csv(folder / "history.csv")
-    _pictures(run, history, config.inputs.apply(table.features[rest[:2]]), config.encode(table.targets[rest[:2]]))
+    _pictures(run, history, table, rest, test)
     say(f"\nwritten to {folder}: {', '.join(sorted(p.name for p in folder.iterdir()))}")
     say(f"next: python -m nn predict {folder}")
     return 0

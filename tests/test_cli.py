@@ -52,8 +52,9 @@ def digits(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 def test_digits_leaves_everything(digits: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    names = ["config.json", "curves.png", "curves.svg", "graph.svg", "history.csv", "model.safetensors"]
-    assert sorted(os.listdir(digits)) == names
+    pictures = ["confusion.png", "curves.png", "curves.svg", "graph.svg", "weights.png"]
+    assert sorted(os.listdir(digits)) == sorted(["config.json", "history.csv", "model.safetensors", *pictures])
+    assert all((digits / name).read_bytes().startswith(b"\x89PNG") for name in pictures if name.endswith("png"))
     for name in ("curves.svg", "graph.svg"):
         ET.parse(digits / name)
     assert len((digits / "history.csv").read_text().splitlines()) == 3

@@ -413,7 +413,6 @@ def test_the_range_test_puts_everything_back(ready: Any) -> None:
 
 
 def test_confusion_counts() -> None:
-    pytest.importorskip("sklearn")
     outputs = np.eye(3)[[0, 1, 2, 2, 1]]
     axes = pictures.confusion(outputs, [0, 1, 2, 1, 1], names=["a", "b", "$c$"]).axes[0]
     table = np.array([int(t.get_text() or 0) for t in axes.texts]).reshape(3, 3)

@@ -8,15 +8,19 @@ from typing import Any
 
 import numpy as np
 
-from autograd.errors import ArgumentError, UnsupportedError
+from autograd.errors import ArgumentError
+from nn import metrics
 from nn.pictures.look import INK, MUTED, canvas, headed, short
 
-__all__ = ["confusion"]
+__all__ = ["LARGEST", "confusion"]
+
+LARGEST = 60
+"""Classes of which a table can be read."""
 
 
 def confusion(predicted: Any, targets: Any, *paths: str | PathLike[str], names: Sequence[str] | None = None,
               title: str = "") -> Any:  # fmt: skip
-    """Draw the confusion matrix, counted by scikit-learn: rows are true classes, columns predicted ones. The colour is the
+    """Draw the confusion matrix: rows are true classes, columns predicted ones. The colour is the
     share of its row, off the diagonal in another hue, so that mistakes stand out.
 
     Args:
@@ -32,10 +36,6 @@ def confusion(predicted: Any, targets: Any, *paths: str | PathLike[str], names: 
     >>> [text.get_text() for text in figure.axes[0].texts]
     ['1', '1', '', '2']
     """
-    try:
-        from sklearn.metrics import confusion_matrix
-    except ImportError:
-        raise UnsupportedError("a confusion matrix needs scikit-learn, which is not installed here.") from None
     out, true = (np.asarray(getattr(a, "data", a) if not isinstance(a, np.ndarray) else a) for a in (predicted, targets))
     classes = out.shape[1] if out.ndim == 2 and out.shape[1] > 1 else 0
     out = out.argmax(axis=1) if classes else out.reshape(-1)
@@ -46,11 +46,11 @@ def confusion(predicted: Any, targets: Any, *paths: str | PathLike[str], names: 
         if a.dtype.kind not in "iub" or a.min() < 0:
             raise ArgumentError(f"{what} are class numbers from 0, got {a.dtype}, least {a.min()}; outputs are (N, C).")
     count = max(classes, int(max(out.max(), true.max())) + 1, len(names or ()))
-    if count > 60:
-        raise ArgumentError(f"a confusion matrix of {count} classes cannot be read; at most 60 are drawn.")
+    if count > LARGEST:
+        raise ArgumentError(f"a confusion matrix of {count} classes cannot be read; at most {LARGEST} are drawn.")
     if names is not None and len(names) < count:
         raise ArgumentError(f"there are {count} classes and {len(names)} names.")
-    table = confusion_matrix(true, out, labels=np.arange(count))
+    table = metrics.confusion(out, true, count)
     shares = table / np.maximum(table.sum(axis=1, keepdims=True), 1)
     shown = [short(n, 14) for n in names] if names is not None else [str(k) for k in range(count)]
     size = min(max(3.4, 0.42 * count + 1.4), 12.0)
