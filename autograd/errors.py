@@ -8,6 +8,7 @@ from __future__ import annotations
 import copy
 import sys
 from functools import cache, lru_cache
+from os.path import basename
 from pathlib import Path
 from types import CodeType, FrameType
 
@@ -119,9 +120,12 @@ def _line_number(code: CodeType, instruction: int) -> int:
 
 
 def _called(filename: str) -> str:
-    shell = getattr(sys.modules.get("IPython"), "get_ipython", lambda: None)()
-    cell = getattr(getattr(shell, "compile", None), "format_code_name", lambda _: None)(filename)
-    return cell[1] if cell else Path(filename).name
+    if "IPython" in sys.modules:
+        shell = getattr(sys.modules["IPython"], "get_ipython", lambda: None)()
+        cell = getattr(getattr(shell, "compile", None), "format_code_name", lambda _: None)(filename)
+        if cell:
+            return str(cell[1])
+    return basename(filename)
 
 
 Place = tuple[CodeType | None, int]
