@@ -75,7 +75,8 @@ def _written_out(name: str, combine: Any) -> Any:
             return reduce(x, axis=axis, keepdims=keepdims, **settings)
         axes = _axes(axis, x.ndim)
         count = math.prod(x.shape[a] for a in axes)
-        if not 1 < count <= WRITTEN or x.ndim - 1 in axes or not of_windows(x) or numpy.sum(x.dtype.type(1)).dtype != x.dtype:
+        widens = name == "sum" and numpy.sum(x.dtype.type(1)).dtype != x.dtype  # of short integers
+        if not 1 < count <= WRITTEN or x.ndim - 1 in axes or not of_windows(x) or widens:
             return reduce(x, axis=axis, keepdims=keepdims, **settings)
         parts = [element(x, dict(zip(axes, k, strict=True))) for k in numpy.ndindex(*(x.shape[a] for a in axes))]
         y = functools.reduce(combine, parts)
