@@ -139,6 +139,7 @@ def test_a_race_of_a_list_is_named_by_what_is_made(tmp_path: Path) -> None:
     (lambda: pictures.landscape(network(), nn.CrossEntropyLoss(), X * np.nan, Y, resolution=3), "finite nowhere"),
     (lambda: pictures.landscape(nn.Tanh(), nn.MSELoss(), X, X), "no parameters"),
     (lambda: pictures.filters(network()), "the model has no convolution"),
+    (lambda: pictures.filters(np.zeros((1, 1, 3, 3)), layer="0"), "these are weights alone"),
     (lambda: pictures.filters(network(), layer="0"), "shape=(height, width)"),
     (lambda: pictures.filters(network(), layer="00"), "no layer '00', did you mean '0'"),
     (lambda: pictures.filters(network(), layer="0", shape=(3, 3)), "make no picture of the shape (3, 3)"),
@@ -151,6 +152,21 @@ def test_what_cannot_be_drawn_is_refused(call: Any, words: str) -> None:
     with pytest.raises(ArgumentError) as caught:
         call()
     assert words in str(caught.value)
+
+
+@pytest.mark.parametrize("call", [
+    lambda: pictures.WeightPath().record(3),
+    lambda: pictures.landscape(3, nn.CrossEntropyLoss(), X, Y),
+    lambda: pictures.landscape(network(), nn.CrossEntropyLoss(), X, Y, path=3),
+    lambda: pictures.landscape(network(), nn.CrossEntropyLoss(), X, Y, directions=3),
+    lambda: pictures.filters(3),
+    lambda: pictures.feature_maps(3, X),
+    lambda: pictures.Recorder(X, Y).record(3, None),
+    lambda: pictures.lr_range_test(3, None, None, None),
+])  # fmt: skip
+def test_what_is_of_the_wrong_kind_is_refused(call: Any) -> None:
+    with pytest.raises(DTypeError):
+        call()
 
 
 # ---- decision boundary -----------------------------------------------------------------------------------------------

@@ -119,6 +119,8 @@ def _weights(model: Any, layer: str | None, shape: Any) -> tuple[str, Array]:
         a = np.asarray(getattr(model, "data", model) if not isinstance(model, np.ndarray) else model)
         if a.dtype.kind != "f":
             raise DTypeError(f"filters takes a Module or weights, got {type(model).__name__} of {a.dtype}.")
+        if layer is not None:
+            raise ArgumentError(f"layer={layer!r:.40} names a layer of a Module, and these are weights alone.")
         return "weight", a
     modules = dict(model.named_modules())
     if layer is not None and layer not in modules:
@@ -129,10 +131,10 @@ def _weights(model: Any, layer: str | None, shape: Any) -> tuple[str, Array]:
         if isinstance(weight, ag.Tensor) and (weight.ndim in wanted or layer is not None):
             turned = getattr(module, "transposed", False)
             return f"{name}.weight".lstrip("."), weight.data.swapaxes(0, 1) if turned else weight.data
+    why = f"{layer!r} has none" if layer is not None else "the model has no convolution of one or two axes"
     raise ArgumentError(
-        "there are no weights to draw: " + (f"{layer!r} has none." if layer is not None else "the model has no convolution.")
-        + " For a dense layer give the shape of its input as shape=(height, width)."
-    )  # fmt: skip
+        f"there are no weights to draw: {why}. For a dense layer give the shape of its input as shape=(height, width)."
+    )
 
 
 def _as_pictures(weight: Array, shape: Sequence[int]) -> Array:

@@ -53,6 +53,8 @@ class WeightPath(Callback):
 
     def record(self, model: Module, epoch: int | None = None) -> None:
         """Keep the weights as they are now."""
+        if not isinstance(model, Module):
+            raise DTypeError(f"WeightPath keeps the weights of a Module, got {type(model).__name__}.")
         weights = flat([p.data for p in model.parameters()]).astype(np.float32)
         if self.weights and len(self.weights[0]) != len(weights):
             raise ArgumentError(f"this path is of {len(self.weights[0]):,} parameters; the model has {len(weights):,}.")
@@ -102,6 +104,8 @@ def landscape(model: Module, loss: Any, x: Any, y: Any, *paths: str | PathLike[s
     """
     if not isinstance(model, Module):
         raise DTypeError(f"landscape takes a Module, got {type(model).__name__}.")
+    if path is not None and not isinstance(path, WeightPath):
+        raise DTypeError(f"path must be a nn.pictures.WeightPath, got {type(path).__name__}.")
     if not 0 < span < 1e6:
         raise ArgumentError(f"span must be a positive number, got {span!r}.")
     n = whole("resolution", resolution, 3, 400)
@@ -154,6 +158,8 @@ def _plane(directions: Any, parameters: list[Any], middle: Array, way: Array | N
         if way is None or len(way) < 3:
             raise ArgumentError("the plane of a path needs a WeightPath with at least three looks: train two epochs with it.")
         return _components(way - middle)
+    if not isinstance(directions, Sequence | np.ndarray):
+        raise DTypeError(f'directions must be "random", "path" or two arrays, got {type(directions).__name__}.')
     given = [flat([np.asarray(getattr(d, "data", d) if not isinstance(d, np.ndarray) else d)]) for d in directions]
     if len(given) != 2 or any(len(d) != len(middle) for d in given):
         raise ArgumentError(f"directions are two arrays of {len(middle):,} numbers, got {[len(d) for d in given]}.")

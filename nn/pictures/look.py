@@ -107,13 +107,14 @@ def headed(axes: Any, text: str) -> None:
 
 
 def short(name: str, most: int = 24) -> str:
-    """A name for a picture, bounded and without what matplotlib would read as mathematics.
+    """A name for a picture, bounded and without what matplotlib would read as mathematics: its beginning, which tells one layer
+    from another of its kind, and its end.
 
     >>> short("a$b" + "c" * 40)
-    'a＄b…ccccccccccccccccccccc'
+    'a＄bcccccc…cccccccccccccc'
     """
     name = "".join(c if c.isprintable() else " " for c in str(name)).replace("$", "＄")
-    return name if len(name) <= most else name[: most // 8] + "…" + name[-(most - 3) :]
+    return name if len(name) <= most else name[: 2 * most // 5] + "…" + name[2 * most // 5 + 1 - most :]
 
 
 def whole(name: str, value: Any, low: int, high: int = 10**6) -> int:

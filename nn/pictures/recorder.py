@@ -153,7 +153,7 @@ class Recorder(Callback):
             return self._ratios(names, paths, title)
         rows = -(-len(names) // 4)
         columns = -(-len(names) // rows)
-        with canvas(max(2.25 * columns, 3.6), 2.5 * rows + 0.1, paths, title) as figure:
+        with canvas(max(2.25 * columns, 3.6), 2.5 * rows + 0.3, paths, title or f"{of}, layer by layer") as figure:
             for k, name in enumerate(names):
                 axes = figure.add_subplot(rows, columns, k + 1)
                 ridges(axes, self.epochs[-len(known[name]) :], [look["quantiles"] for look in known[name]])
@@ -174,6 +174,8 @@ class Recorder(Callback):
             axes.set_yscale("log")
             axes.grid(axis="y", color=GRID, linewidth=0.8)
             axes.set_xlabel("epoch")
+            if len(self.epochs) == 1:
+                axes.set_xlim(self.epochs[0] - 1, self.epochs[0] + 1)
             axes.xaxis.get_major_locator().set_params(integer=True)
             headed(axes, "length of a step by length of the weights")
             figure.legend(loc="outside right upper")
