@@ -15,15 +15,16 @@ from typing import Any
 import numpy
 
 from autograd.apply import apply
-from autograd.errors import ArgumentError, GraphError, ShapeError, UnsupportedError, user_line
+from autograd.errors import ArgumentError, GraphError, IndexingError, ShapeError, UnsupportedError, user_line
 from autograd.ops.batch import broadcasting, shifted
-from autograd.ops.shape import broadcast_to, moveaxis, stack
+from autograd.ops.index import take_along_axis
+from autograd.ops.shape import broadcast_to, moveaxis, reshape, stack
 from autograd.rule import Op
 from autograd.tape import mode
 from autograd.tensor import Tensor, wrap
 from autograd.trees import leaves, rebuild
 
-__all__ = ["Batched", "lifted", "lowered", "run_batched", "vmap"]
+__all__ = ["Batched", "lifted", "lowered", "picked", "run_batched", "vmap"]
 
 Levels = tuple[tuple[int, int], ...]
 _levels = itertools.count()  # no two calls of vmap have the same, so what leaks from one is never taken for another's
@@ -47,8 +48,9 @@ class Example:
 
     def __index__(self) -> int:
         raise UnsupportedError(
-            f"inside vmap an index cannot differ from example to example. np.take_along_axis(x, i, axis) reads at indices "
-            f"that do, and np.where(mask, x, 0) keeps what a mask marks. ({user_line()})"
+            f"inside vmap, what differs from example to example is an index of a Tensor only by itself, t[i], and of integers. "
+            f"np.take_along_axis(x, i, axis) reads along other axes, and np.where(mask, x, 0) keeps what a mask marks. "
+            f"({user_line()})"
         )
 
     def __array__(self, *_: Any, **__: Any) -> Any:
@@ -131,6 +133,18 @@ def _each(op: Op, arrays: list[Any], on: tuple[bool, ...], settings: dict[str, A
     """The op example by example."""
     n = next(a.shape[0] for a, b in zip(arrays, on, strict=True) if b)
     return stack([apply(op, [a[k] if b else a for a, b in zip(arrays, on, strict=True)], settings) for k in range(n)])
+
+
+def picked(x: Tensor, index: Tensor) -> Tensor:
+    """x[index], the rows of x that an integer tensor names, where each example has an index of its own."""
+    if index.dtype.kind == "b":
+        index._data.__index__()
+    if x.ndim == 0:
+        raise IndexingError(f"a tensor without axes has no rows to pick. ({user_line()})")
+    width, rest = int(numpy.prod(x.shape[1:], dtype=int)), x.shape[1:]
+    places = broadcast_to(reshape(index, (index.size, 1)), (index.size, width))
+    rows: Tensor = take_along_axis(reshape(x, (x.shape[0], width)), places, axis=0)
+    return reshape(rows, (*index.shape, *rest))  # type: ignore[no-any-return]
 
 
 # ---- for the transforms inside: everything as whole batches, and back -------------------------------------------------

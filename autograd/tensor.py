@@ -360,7 +360,8 @@ class Tensor:
         if self._node is not None:
             raise GraphError(
                 "turning a tensor that requires a gradient into an array would silently cut the graph. Use t.numpy() "
-                f"or t.detach() for its values, or the np.f(t) functions on the tensor itself. ({user_line()})"
+                f"or t.detach() for its values, or the np.f(t) functions on the tensor itself, such as np.stack for np.array. "
+                f"({user_line()})"
             )
         array = self._concrete("an array")
         return numpy.array(array, dtype=dtype) if copy or dtype not in (None, array.dtype) else array

@@ -12,7 +12,7 @@ from typing import Any, NamedTuple, Self
 import numpy as np
 
 import autograd as ag
-from autograd.errors import ArgumentError, DTypeError
+from autograd.errors import ArgumentError, DTypeError, GraphError
 
 __all__ = ["Handle", "LoadReport", "Module", "Parameter", "concrete"]
 
@@ -20,14 +20,17 @@ MAX_LINES = 400  # of a repr
 
 
 def concrete(x: Any) -> np.ndarray[Any, Any] | None:
-    """The values of an array or Tensor; None while `jit` records, since another call may come with others.
+    """The values of an array or Tensor; None while `jit` records, since another call may come with others, and inside vmap.
 
     >>> concrete(ag.Tensor([1.0]))
     array([1.], dtype=float32)
     """
     if ag.is_recording():
         return None
-    data = x.data if isinstance(x, ag.Tensor) else x
+    try:
+        data = x.data if isinstance(x, ag.Tensor) else x
+    except GraphError:  # inside vmap: every example has its own
+        return None
     return data if isinstance(data, np.ndarray) else None
 
 

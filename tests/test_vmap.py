@@ -21,7 +21,7 @@ LOOPED = {"scatter_add", "write"}  # no batched form: example by example
 
 def both(f: Any, *args: Any) -> None:
     """vmap over axis 0 of all arguments gives what a loop gives."""
-    looped = np.stack([np.asarray(_plain(f(*(a[k] for a in args)))) for k in range(len(args[0]))])
+    looped = np.stack([np.asarray(_plain(f(*(a[k] for a in args)))) for k in range(args[0].shape[0])])
     mapped = _plain(ag.vmap(f)(*args))
     assert mapped.shape == looped.shape and mapped.dtype == looped.dtype
     assert np.allclose(mapped, looped, rtol=1e-10, atol=1e-12, equal_nan=True)
@@ -144,6 +144,36 @@ def test_float32_and_random_numbers() -> None:
     assert ag.vmap(lambda x: np.tanh(x) * 2.0)(X.astype(np.float32)).dtype == np.float32
 
 
+def test_indices_that_differ_by_example() -> None:
+    i = RNG.integers(-4, 4, (5, 2, 3))
+    both(lambda i, x: ag.Tensor(W)[i] * x, i, X)
+    both(lambda x: x[x.argmax()], X)
+    both(lambda x: np.outer(x, x)[x.argmin()], X)
+    both(ag.grad(lambda x: np.sum(np.outer(x, x)[x.argmin()] ** 2)), X)
+    pairs = ag.vmap(lambda k: ag.vmap(lambda x: x[k])(ag.Tensor(X)))(i[0, :, 0] % 3)
+    assert np.allclose(pairs, X[:, i[0, :, 0] % 3].T)
+    with pytest.raises(errors.IndexingError, match="no rows"):
+        ag.vmap(lambda k: ag.Tensor(1.0)[k])(np.arange(3))
+    with pytest.raises(IndexError):
+        ag.vmap(lambda k: ag.Tensor(W)[k])(np.arange(5))
+
+
+def test_networks_by_example() -> None:
+    """Layers and losses check values where they can be seen; inside vmap they go without."""
+    import nn
+
+    x, t = RNG.normal(size=(5, 3)), np.arange(5) % 4
+    functional = nn.functional
+    for f in (
+        lambda x, t: functional.cross_entropy((W @ x)[None], t[None]),
+        lambda x, t: functional.cross_entropy((W @ x)[None], t[None], ignore_index=2, label_smoothing=0.1, reduction="sum"),
+        lambda x, t: functional.binary_cross_entropy_with_logits(x, (x > 0) * 1.0),
+        lambda x, t: nn.functional.embedding(t, ag.Tensor(W)).sum() * x[0],
+    ):
+        both(f, ag.Tensor(x), ag.Tensor(t))
+        both(ag.grad(f), ag.Tensor(x), ag.Tensor(t))
+
+
 def test_errors_teach() -> None:
     with pytest.raises(errors.ShapeError, match=r"differ in length, \[4, 5\]"):
         ag.vmap(lambda a, b: a + b)(X, W)
@@ -159,7 +189,7 @@ def test_errors_teach() -> None:
         ag.vmap(lambda x: x.__setitem__(0, 1.0))(X)
     with pytest.raises(errors.GraphError, match=r"np\.stack to put tensors together"):
         ag.vmap(lambda x: np.array([x[0], x[1]]))(X)
-    for f in (lambda x: x[x > 0], lambda x: x[x.argmax()], lambda x: ag.Tensor(W)[x.argmax(), :2]):
+    for f in (lambda x: x[x > 0], lambda x: x[1:, x.argmax()], lambda x: ag.Tensor(W)[x.argmax(), :2]):
         with pytest.raises(errors.UnsupportedError, match="take_along_axis"):
             ag.vmap(f)(X)
     assert ag.tape.mode.plain and ag.tape.mode.depth == 0

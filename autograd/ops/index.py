@@ -10,6 +10,7 @@ from autograd.apply import ROUTES, composite, tensor
 from autograd.errors import AxisError, IndexingError, user_line
 from autograd.inplace import plain_index
 from autograd.rule import OPS, linear, np, primitive
+from autograd.tape import mode
 from autograd.tensor import Tensor
 
 
@@ -91,6 +92,10 @@ ROUTES[numpy.linalg.trace] = lambda x, *, offset=0: trace(x, offset, -2, -1)
 
 
 def _getitem(x: Tensor, index: Any) -> Any:
+    if isinstance(index, Tensor) and mode.batch and hasattr(index, "level"):
+        from autograd.batching import picked
+
+        return picked(x, index)
     index = plain_index(index)
     for part in index if isinstance(index, tuple) else (index,):
         if isinstance(part, float) or getattr(getattr(part, "dtype", None), "kind", "i") in "fc":
