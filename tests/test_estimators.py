@@ -16,6 +16,7 @@ import pytest
 
 import autograd as ag
 import nn
+import optim
 from autograd.errors import ArgumentError, AutogradError
 
 pytest.importorskip("sklearn")
@@ -98,6 +99,24 @@ def test_random_state_fixes_everything(iris: Any, extra: dict[str, Any]) -> None
 def test_compiled_and_uncompiled_are_the_same(iris: Any) -> None:
     one, other = (NeuralClassifier(**{**SMALL, "epochs": 10, "batch_size": 50}, jit=jit).fit(*iris) for jit in (True, False))
     np.testing.assert_allclose(one.predict_proba(iris[0]), other.predict_proba(iris[0]), rtol=1e-12)
+
+
+@pytest.mark.skipif(not ag.can_compile(), reason="no LLVM")
+def test_short_fits_compile_nothing(iris: Any) -> None:
+    """In a search of architectures that took most of the time; large updates and long fits are compiled."""
+
+    def compiled(**settings: Any) -> bool:
+        model = NeuralClassifier(**{"epochs": 5, "random_state": 0, **settings}).fit(*iris)
+        optimizer = getattr(model.optimizer_, "optimizer", model.optimizer_)
+        return optimizer._pass._compiled is not None
+
+    assert not compiled() and not compiled(hidden_layer_sizes=(200,)) and not compiled(jit=False)
+    assert compiled(epochs=800) and compiled(hidden_layer_sizes=(1000, 1000), epochs=15)
+    assert not compiled(optimizer=lambda p, **k: optim.Hypergradient(optim.SGD(p, lr=0.1)))
+    step = NeuralClassifier((8,), random_state=0, batch_size=10)
+    for _ in range(60):  # 15 steps each
+        step.partial_fit(*iris, classes=[0, 1, 2])
+    assert step.optimizer_.jit and step.optimizer_._pass._compiled is not None
 
 
 def test_the_dtype_of_x_is_kept(iris: Any) -> None:

@@ -192,3 +192,17 @@ def test_anomaly_mode_and_recording_take_the_plain_step() -> None:
         optimizer.step()
     ag.jit(lambda: optimizer.step())()
     assert p.item() == -1.0 and programs(optimizer) == 0
+
+
+@usable
+def test_an_update_that_is_not_to_be_compiled() -> None:
+    w = ag.Tensor(START, requires_grad=True)
+    optimizer = optim.Adam([w])
+    optimizer.jit = False
+    w.grad = np.ones(w.shape, w.dtype)
+    optimizer.step()
+    assert programs(optimizer) == 0 and optimizer.state[w]["step"].value == 1
+    assert copy.deepcopy(optimizer).jit is False and optim.Adam([w]).jit
+    optimizer.jit = True
+    optimizer.step()
+    assert programs(optimizer) == 1 and optimizer.state[w]["step"].value == 2

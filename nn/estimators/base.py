@@ -29,6 +29,8 @@ Array = np.ndarray[Any, Any]
 DTYPES = [np.float64, np.float32]  # those that are kept; anything else becomes the first
 PREDICT = 1024  # rows at a time, also of a sparse matrix
 WORTH_COMPILING = 2_000  # steps: compiling costs as much as about 1,000 uncompiled steps of a small network save
+UPDATE_WORTH_COMPILING = 3_000  # updates of a parameter, those of large ones counted as many: compiling takes up to 0.1 s
+COUNTED_AS_ONE = 4_000  # elements, whose plain update takes as long as the Python of one parameter, 20 µs
 
 
 Rule = tuple[Callable[[Any], bool], str]
@@ -155,6 +157,7 @@ class NeuralEstimator(BaseEstimator):  # type: ignore[misc]
         loader = DataLoader(rows, size, shuffle=size < len(rows), generator=self._generator)
         loss = WeightedLoss(make_loss(self.loss, self._losses, self.loss_settings), self._classifies).to(x.dtype)
         compile_ = self.jit if self.jit != "auto" else epochs * len(loader) >= WORTH_COMPILING
+        self._compile_update((len(self.history_) + epochs) * len(loader), compile_)
         trainer = Trainer(
             self.module_, loss, self.optimizer_, jit=None if compile_ else False,
             penalty=penalty(self.l1, self.l2),
@@ -172,6 +175,16 @@ class NeuralEstimator(BaseEstimator):  # type: ignore[misc]
         self.module_.zero_grad()
         if self.history_.interrupted:  # fitted as far as it got; whatever called `fit` is to end too
             raise KeyboardInterrupt
+
+    def _compile_update(self, steps: int, whole: Any) -> None:
+        """Whether the optimizer's update is compiled where the step is not: a search makes many short fits, none of which would
+        win back what compiling takes."""
+        work = sum(1 + p.size / COUNTED_AS_ONE for p in self.module_.parameters())
+        optimizer: Any = self.optimizer_
+        while optimizer is not None:  # one that wraps another, and that one
+            if hasattr(optimizer, "jit"):
+                optimizer.jit = bool(whole) or self.jit == "auto" and steps * work >= UPDATE_WORTH_COMPILING
+            optimizer = getattr(optimizer, "optimizer", None)
 
     def _goes_on(self) -> bool:
         return bool(self.warm_start) and hasattr(self, "module_")
