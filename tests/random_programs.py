@@ -76,6 +76,7 @@ DOMAIN: dict[str, tuple[str, ...]] = {
 MASKS = {"bitwise_and", "bitwise_or", "bitwise_xor", "logical_and", "logical_or", "invert", "logical_not"}
 APART = {"maximum", "minimum", "fmax", "fmin", "equal", "not_equal", "less", "less_equal", "greater", "greater_equal"}
 REFUSED = {"imag"}
+MATRICES = {n for n in OPS if OPS[n].function.__module__ == "autograd.ops.solve"}  # want matrices far from singular
 UNARY = [
     n for n, row in ROWS.items() if n not in REFUSED and len(row.samples[0].shapes) == 1 and row.samples[-1].shapes == ((),)
 ]
@@ -233,6 +234,12 @@ class Generator:
         cut = shape[self.r.randint(0, len(shape)) :]
         return self.leaf(tuple(1 if self.r.random() < 0.2 else n for n in cut))
 
+    def suited(self, name: str, shape: tuple[int, ...]) -> str:
+        """An operand of this shape for an op: a square matrix of linear algebra is far from singular."""
+        part = self.fitted(shape)
+        square = name in MATRICES and len(shape) > 1 and shape[-1] == shape[-2]
+        return f"(0.3 * ag.tanh({part}) + 2 * np.eye({shape[-1]}, dtype=np.float32))" if square else part
+
     def fitted(self, shape: tuple[int, ...]) -> str:
         """An operand of just this shape, cut from what there is."""
         found = [k for k, v in self.pool.items() if v.dtype.kind == "f" and v.size]
@@ -280,7 +287,7 @@ class Generator:
         sample = self.r.choice(ROWS[name].samples)
         drawn = sample.arrays(float, self.r.randrange(1 << 20))
         op = self.constant(OPS[name])
-        parts = [self.fitted(a.shape) if a.dtype.kind == "f" else self.constant(a) for a in drawn]
+        parts = [self.suited(name, a.shape) if a.dtype.kind == "f" else self.constant(a) for a in drawn]
         if name in ("max", "min", "argmax", "argmin", "argsort", "std", "prod", "clip"):
             self.pool["t"] = self.names["t"] = eval(parts[0], self.names)
             parts[0] = self.ramp("t").replace("t +", f"{parts[0]} +")
@@ -291,7 +298,7 @@ class Generator:
         name = self.r.choice([n for n in COMPOSED if n not in ("round", "around", "astype")])
         self.covered.add(name)
         k = self.r.randrange(len(COMPOSED[name]))
-        parts = [self.fitted(shape) for shape in COMPOSED[name][k].shapes]
+        parts = [self.suited(name, shape) for shape in COMPOSED[name][k].shapes]
         call = self.name("c")
         self.program.before.append(f"{call} = COMPOSED[{name!r}][{k}].call")
         exec(self.program.before[-1], self.names)
