@@ -14,7 +14,7 @@ __all__ = ["phases", "split", "work"]
 
 PROGRAM = 150_000.0
 """Nanoseconds of one thread's work from which a program is run by several."""
-STEP = 15_000.0
+STEP = 5_000.0
 """The same for one step in it: waiting for each other costs about one."""
 
 
