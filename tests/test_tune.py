@@ -214,6 +214,8 @@ def test_table_file_and_picture(tmp_path: Path) -> None:
     drawn = {line.get_label(): line.get_ydata() for line in first.lines}
     np.testing.assert_allclose(drawn["best so far"], np.maximum.accumulate([r["score"] for r in result.rows]))
     assert len(figure.axes[2].lines) == 5 + 5  # trials; depth, width 1, learning rate, epochs, score
+    marks = [text.get_text() for text in figure.axes[2].texts]
+    assert marks[:5] == ["1", "2", "4", "5", "8"]  # of depth and width: whole numbers
     with pytest.raises(ArgumentError, match=r"x\.gif"):
         result.plot(tmp_path / "x.gif")
 

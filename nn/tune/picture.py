@@ -67,7 +67,7 @@ def _history(axes: Any, rows: list[dict[str, Any]]) -> None:
     axes.set_xlabel("trial")
     axes.xaxis.get_major_locator().set_params(integer=True)
     axes.grid(axis="y", color=GRID, linewidth=0.8)
-    axes.legend(frameon=False, loc="lower right", fontsize=9)
+    axes.legend(frameon=False, loc="best", fontsize=9)
 
 
 def _importances(axes: Any, found: dict[str, float]) -> None:
@@ -128,14 +128,18 @@ def _places(distribution: Any, name: str, trials: list[Any]) -> Column:
         options = list(distribution.choices)
         places = {option: k / max(len(options) - 1, 1) for k, option in enumerate(options)}
         return [places[v] for v in values], [(place, str(option)[:18]) for option, place in places.items()]
-    return _scale(np.array(values, np.float64), distribution.low, distribution.high, distribution.log)
+    whole = isinstance(distribution.low, int)
+    return _scale(np.array(values, np.float64), distribution.low, distribution.high, distribution.log, whole)
 
 
-def _scale(values: Any, low: float, high: float, log: bool = False) -> Column:
+def _scale(values: Any, low: float, high: float, log: bool = False, whole: bool = False) -> Column:
     turn = np.log if log else np.asarray
     a, b = float(turn(low)), float(turn(high))
     back = np.exp if log else np.asarray
-    ticks = [(s, f"{float(back(a + s * (b - a))):.3g}") for s in ((0.0, 0.5, 1.0) if b > a else (0.0,))]
+    marks = [float(back(a + s * (b - a))) for s in ((0.0, 0.5, 1.0) if b > a else (0.0,))]
+    if whole:  # there is no depth of 1.5
+        marks = sorted({float(int(mark + 1e-9)) for mark in marks})
+    ticks = [((float(turn(mark)) - a) / (b - a if b > a else 1), f"{mark:.3g}") for mark in marks]
     return np.clip((turn(values) - a) / (b - a if b > a else 1), -0.03, 1), ticks
 
 
