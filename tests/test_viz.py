@@ -676,6 +676,21 @@ def test_modules_are_told_also_of_a_function_that_uses_them() -> None:
 # ---- rows ----------------------------------------------------------------------------------------------
 
 
+@pytest.mark.parametrize("direction", ["LR", "TB"])
+def test_labels_stand_on_their_lines(direction: str) -> None:
+    """Also on lines past other boxes, beside which Graphviz puts them."""
+    a, b = Value(2.0, "a"), Value(-3.0, "b")
+    for y in ((a * b + a) ** 2, (a * b + 3) * (a * b) * a + b):
+        _, _, curves = laid_out(draw(y, derivatives=True).picture, direction)
+        for curve in curves:
+            assert curve.label is not None
+            points = np.array(curve.points)
+            t = np.linspace(0, 1, 101)[:, None]
+            weights = np.hstack([(1 - t) ** 3, 3 * t * (1 - t) ** 2, 3 * t * t * (1 - t), t**3])
+            line = np.concatenate([weights @ points[k : k + 4] for k in range(0, len(points) - 3, 3)])
+            assert np.hypot(*(line - curve.label).T).min() < 3
+
+
 def test_a_long_picture_is_put_in_rows() -> None:
     x = leaf([0.5, 0.2], "x")
     h = x

@@ -27,6 +27,11 @@ def smooth(
         if order[b] - order[a] == 1:
             points = _across(curve, ranks[a][1], ranks[b][0], axis)
             curves[i] = Curve(points, _free_place(points[3:7], labels[i], taken))
+    boxes = [(*centre, size) for centre, size in zip(layout.centres, sizes, strict=True)]
+    for i, (curve, size) in enumerate(zip(layout.curves, labels, strict=True)):
+        if curves[i] is curve and size is not None and curve.label is not None:  # a long one: Graphviz puts it beside the line
+            curves[i] = Curve(curve.points, _on_line(curve, curve.label, size, [*boxes, *taken]))
+            taken.append((*curves[i].label, size))  # type: ignore[misc]
     return _apart(edges, curves)
 
 
@@ -61,16 +66,25 @@ def _free_place(
     if size is None:
         return None
     places = [_at(bezier, t) for t in (0.5, 0.4, 0.6, 0.3, 0.7, 0.2)]
-    for x, y in places:
-        if all(
-            abs(x - u) * 2 > size.width + s.width or abs(y - v) * 2 > size.height + s.height
-            for u, v, s in taken
-        ):
-            break
-    else:
-        x, y = places[0]
+    x, y = next((place for place in places if _free(place, size, taken)), places[0])
     taken.append((x, y, size))
     return x, y
+
+
+def _on_line(
+    curve: Curve, wished: tuple[float, float], size: Size, taken: list[tuple[float, float, Size]]
+) -> tuple[float, float]:
+    """The free point of the curve that is nearest to where Graphviz keeps place for the label; that place if there is none."""
+    points = curve.points
+    places = [_at(points[k : k + 4], t / 10) for k in range(0, len(points) - 3, 3) for t in range(11)]
+    places.sort(key=lambda p: hypot(p[0] - wished[0], p[1] - wished[1]))
+    return next((place for place in places if _free(place, size, taken)), wished)
+
+
+def _free(place: tuple[float, float], size: Size, taken: list[tuple[float, float, Size]]) -> bool:
+    """Whether what is put there covers nothing."""
+    x, y = place
+    return all(abs(x - u) * 2 > size.width + s.width or abs(y - v) * 2 > size.height + s.height for u, v, s in taken)
 
 
 def _at(bezier: tuple[tuple[float, float], ...], t: float) -> tuple[float, float]:
