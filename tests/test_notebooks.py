@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 import os
+import re
 from pathlib import Path
 
 import nbformat
@@ -49,3 +50,13 @@ def test_notebook_says_what_it_teaches_and_checks_what_it_claims(path: Path) -> 
     assert cells[0].cell_type == "markdown" and "After this notebook you can" in cells[0].source
     assert cells[-1].cell_type == "markdown" and "## Try it" in cells[-1].source
     assert sum("assert" in cell.source for cell in cells if cell.cell_type == "code") >= 3
+
+
+@pytest.mark.parametrize("path", [*NOTEBOOKS, FOLDER.parent / "README.md", *FOLDER.glob("*.md")], ids=lambda p: p.stem)
+def test_links_lead_somewhere(path: Path) -> None:
+    if path.suffix == ".md":
+        texts = [path.read_text(encoding="utf-8")]
+    else:
+        texts = [cell.source for cell in nbformat.read(path, as_version=4).cells if cell.cell_type == "markdown"]
+    links = [link for text in texts for link in re.findall(r"\]\(([^)#\s]+)[^)]*\)", text)]
+    assert [link for link in links if "://" not in link and not (path.parent / link).exists()] == []
