@@ -49,7 +49,7 @@ def saddle(x: Any, y: Any) -> Any:
 
 
 def ravine(x: Any, y: Any) -> Any:
-    """x²/20 + y²: forty times as steep across as along, so that plain descent swings from wall to wall."""
+    """x²/20 + y²: twenty times as steep across as along, so that plain descent swings from wall to wall."""
     return x * x / 20 + y * y
 
 
