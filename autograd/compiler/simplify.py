@@ -7,6 +7,7 @@ import math
 from typing import Any
 
 from autograd.compiler.capture import Program
+from autograd.compiler.distribute import distribute
 from autograd.compiler.together import one_of_a_sum, one_of_equal_factors, side_by_side, transposed_once
 from autograd.compiler.trace import Traced, constant
 from autograd.kernels.scalars import MANY_TIMES, NEUTRAL, SELF_INVERSE
@@ -19,6 +20,7 @@ def simplify(program: Program) -> None:
     merge(program)
     add_products(program)
     turn_products(program)
+    distribute(counted(program)[0])
     side_by_side(*counted(program))
     one_of_equal_factors(counted(program)[0])
     transposed_once(counted(program)[0])

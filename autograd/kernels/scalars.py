@@ -69,6 +69,12 @@ FUNCTIONS: dict[str, Any] = {
 NEUTRAL = {"multiply": (0, 1), "strong_multiply": (0, 1), "true_divide": (1,)}
 """Functions of two operands, and which of them may be left out where it is 1."""
 
+ADDITIVE = {"add": (1, 1), "subtract": (1, -1), "negative": (-1,)}
+"""Functions that a sum goes through: it is the sum of the sums of the operands, with these signs."""
+
+SCALING = {"multiply": (0, 1), "true_divide": (0,)}
+"""Functions of two operands that a sum goes through, and of which operand, where the other is the same for all."""
+
 SELF_INVERSE = ("negative",)
 """Functions that undo themselves."""
 
