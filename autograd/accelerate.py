@@ -137,7 +137,8 @@ def accelerated(*arrays: str, admit: Callable[..., bool] | None = None, long: in
     """A decorator for a function that is composed of ops, whose arguments of these names are arrays.
 
     Where the first is a Tensor of `long` elements or more, it runs compiled, and is *one* node of the graph, which saves
-    nothing but the arguments: backward runs the compiled derivative of the definition, which computes again what it needs.
+    the arguments, and what is small, such as the means of rows: backward runs the compiled derivative of the definition, which
+    computes the rest again.
     Everything else (short arrays, higher orders, forward mode, anomaly mode, `jit`, no LLVM) is the definition itself.
 
     A definition that looks at values, to check them, does not do so while it is recorded: then `admit`, called with the
@@ -185,6 +186,37 @@ def _owned(compiled: Any, arguments: Any) -> Any:
         for result in frame._loose:
             result[-1].clear()
     return answer
+
+
+SMALL = 16
+"""So many times smaller than what it is computed from is a value that is kept for backward."""
+
+
+class _Kept:
+    """While a definition is recorded: the values in it that are small beside what they are made from, which are found again
+    by their number; or `known` ones, in the place of those."""
+
+    def __init__(self, known: dict[int, Any] | None = None):
+        self.found: dict[int, Any] = {}
+        self._known, self._count = known or {}, 0
+
+    def __enter__(self) -> _Kept:
+        if mode.capture is not None:
+            mode.capture.keep = self
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        if mode.capture is not None:
+            mode.capture.keep = None
+
+    def __call__(self, y: Any, arrays: list[Any]) -> Any:
+        """Called with what an op gives, and its operands."""
+        if y.size * SMALL > max((numpy.size(a) for a in arrays), default=0):
+            return y
+        self._count += 1
+        y = self._known.get(self._count, y)
+        self.found[self._count] = y
+        return y
 
 
 class _Composed:
@@ -257,10 +289,14 @@ class _Kind(Op):
         self.partials_given, self.vjps, self.jvps = (), (), ()
         self.partials = ("the derivative of its definition",) * len(names)
         self._plans = {}
+        self.kept: tuple[int, ...] = ()  # numbers of the values that are kept for backward, in the order of the results
 
         def forward(*tensors: Any) -> Any:
-            with no_grad():
-                return self.define(tensors)
+            with no_grad(), _Kept() as kept:
+                y = self.define(tensors)
+            found = {number: value for number, value in kept.found.items() if value is not y._data}
+            self.kept = tuple(found)
+            return (y, *map(wrap, found.values()))
 
         self._compiled = Compiled(forward)
 
@@ -284,7 +320,7 @@ class _Kind(Op):
         nodes = tuple(x._node if isinstance(x, Tensor) else None for x in operands)
         wanted = tuple(i for i, n in enumerate(nodes) if n is not None) if mode.record else ()
         if not wanted:
-            return _owned(self._compiled, data)  # type: ignore[no-any-return]
+            return _owned(self._compiled, data)[0]  # type: ignore[no-any-return]
         consts: dict[int, Any] = {i: x for i, (x, n) in enumerate(zip(operands, nodes, strict=True)) if n is None}
         plan = self.plan(wanted, len(nodes))
         if plan.scalar:
@@ -293,13 +329,15 @@ class _Kind(Op):
             except GraphError:  # which backward from more than one number is
                 plan.scalar = False
         if not plan.scalar:
-            y = _owned(self._compiled, data)._data
+            y, *kept = (t._data for t in _owned(self._compiled, data))
+            if kept:
+                consts[KEPT] = tuple(kept)
         saved = tuple(a if isinstance(x, Tensor) else a.copy() for x, a in zip(operands, data, strict=True))
         return record(plan, nodes, saved, y, self.given, consts or None)
 
 
-AHEAD = -1
-"""Where a node keeps gradients that were computed with its value."""
+AHEAD, KEPT = -1, -2
+"""Where a node keeps gradients that were computed with its value, and small values from its computation."""
 
 
 class _Plan(Plan):
@@ -315,7 +353,7 @@ class _Plan(Plan):
         self.pulls = tuple(functools.partial(self._pull, k) for k in range(len(wanted)))
         self.pushes = tuple(functools.partial(self._push, k) for k in range(len(wanted)))
         self.steps = tuple(zip(wanted, self.pulls, strict=True))
-        self._compiled: Any = Compiled(lambda g, *arrays: tuple(map(wrap, self._defined(g, arrays)[1])))
+        self._compiled: Any = Compiled(lambda g, kept, *arrays: tuple(map(wrap, self._defined(g, arrays, kept)[1])))
         self.both = Compiled(lambda *arrays: _flat(*self._defined(None, arrays)))
         self.scalar = True  # if the result is one number, as of a loss, the gradient is computed with it; found by trying
 
@@ -342,16 +380,18 @@ class _Plan(Plan):
             if not any(g.strides):  # one number for all elements, as of a sum
                 g = g[(0,) * g.ndim][...]
             try:
-                return [t._data for t in _owned(self._compiled, (g, *saved))]
+                kept = (node.consts or {}).get(KEPT, ())
+                return [t._data for t in _owned(self._compiled, (g, kept, *saved))]
             except (UnsupportedError, GraphError):
                 self._compiled = None
         return self._defined(g, saved)[1]
 
-    def _defined(self, g: Any, saved: Any) -> Any:
-        """The value and the gradients for all wanted inputs by way of the definition."""
+    def _defined(self, g: Any, saved: Any, kept: tuple[Any, ...] = ()) -> Any:
+        """The value and the gradients for all wanted inputs by way of the definition, with what was kept of its values."""
         higher = isinstance(g, Tensor) and mode.capture is None
         with enable_grad(), self._fenced(saved, self.wanted) as tensors:
-            y = self.op.define(tensors)  # type: ignore[attr-defined]
+            with _Kept({number: t._data for number, t in zip(self.op.kept, kept, strict=bool(kept))}):  # type: ignore[attr-defined]
+                y = self.op.define(tensors)  # type: ignore[attr-defined]
             seed = g if g is None or g.shape == y.shape else fit(g, y._node)
             return y, gradients([y], [tensors[i] for i in self.wanted], [seed], create_graph=higher)
 

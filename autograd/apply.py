@@ -146,6 +146,8 @@ def apply(op: Op, arguments: Sequence[Any], settings: dict[str, Any] = EMPTY) ->
         y = failed(op, arrays, settings, error)
     if type(y) is not ndarray and mode.capture is None:
         y = numpy.asarray(y)
+    elif mode.capture is not None and mode.capture.keep is not None:
+        y = mode.capture.keep(y, arrays)
     nodes = tuple(a._node if isinstance(a, Tensor) else None for a in arguments)
     wanted: tuple[int, ...] = ()
     if mode.record and op.kind != "constant":

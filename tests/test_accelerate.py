@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 
 import autograd as ag
-from autograd.accelerate import KINDS, LONG
+from autograd.accelerate import KEPT, KINDS, LONG
 from autograd.errors import ArgumentError, GraphError, IndexingError, ShapeError
 from autograd.tape import gradients, pushforward, values
 from nn import functional as F
@@ -257,3 +257,17 @@ def test_long_sums_keep_their_digits(count: int) -> None:
     total = ag.jit(lambda x: (ag.sum(np.tanh(x)), ag.sum(x * x)))(x)  # two sums of one loop
     assert abs(total[0].item() / (count * np.tanh(float(x[0]))) - 1) < 2e-6
     assert abs(total[1].item() / (count * float(x[0]) ** 2) - 1) < 2e-6
+
+
+def test_small_values_are_kept_for_backward_and_freed_by_it() -> None:
+    x = ag.Tensor(X, requires_grad=True)
+    y = F.layer_norm(x, (COLUMNS,))
+    kept = y.node.consts[KEPT]
+    np.testing.assert_allclose(kept[0], X.mean(1, keepdims=True), atol=1e-12)
+    assert sum(k.size for k in kept) == 2 * ROWS
+    y.sum().backward(retain_graph=True)
+    first = x.grad.numpy().copy()
+    y.sum().backward()
+    np.testing.assert_array_equal(x.grad.numpy(), 2 * first)
+    assert y.node.freed and not y.node.consts
+    assert F.gelu(x).node.consts is None

@@ -95,6 +95,7 @@ class Capture:
         self._read: dict[tuple[int, str], Tensor] = {}
         self._journal: dict[tuple[int, str], tuple[Any, str, Any]] = {}
         self.program = Program()
+        self.keep: Any = None  # what may put another value in the place of one that an op gave
 
     # ---- reads ------------------------------------------------------------------------------------------------------
 
