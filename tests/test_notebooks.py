@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+import asyncio
 import base64
 import os
 import re
+from collections.abc import Iterator
+from concurrent.futures import Future, ThreadPoolExecutor
 from pathlib import Path
+from subprocess import DEVNULL
 
 import nbformat
 import pytest
@@ -17,16 +21,34 @@ FOLDER = Path(__file__).resolve().parents[1] / "notebooks"
 NOTEBOOKS = sorted(FOLDER.glob("*.ipynb"))
 
 
-@pytest.mark.parametrize("path", NOTEBOOKS, ids=lambda p: p.stem)
-def test_notebook_runs(path: Path, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
-    monkeypatch.setenv("PYTHONPATH", os.pathsep.join([str(FOLDER.parent), os.environ.get("PYTHONPATH", "")]))
-    monkeypatch.setenv("IPYTHONDIR", str(tmp_path))
-    monkeypatch.setenv("JUPYTER_PLATFORM_DIRS", "1")
+def execute(path: Path) -> None:
     notebook = nbformat.read(path, as_version=4)
-    if not ag.can_compile() and any(".explain()" in cell.source for cell in notebook.cells):
-        pytest.skip("it looks into compiled programs, and nothing can be compiled here")
     client = NotebookClient(notebook, timeout=120, kernel_name="python3", resources={"metadata": {"path": FOLDER}})
-    client.execute()
+    asyncio.run(client.async_execute(stdout=DEVNULL, stderr=DEVNULL))  # what a kernel says of itself
+
+
+@pytest.fixture(scope="module")
+def runs(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[dict[Path, Future[None]]]:
+    """The runs of the notebooks that are asked for, two at a time."""
+    tests = (item for item in request.session.items if getattr(item, "originalname", "") == "test_notebook_runs")
+    with pytest.MonkeyPatch.context() as patch, ThreadPoolExecutor(2) as pool:
+        patch.setenv("PYTHONPATH", os.pathsep.join([str(FOLDER.parent), os.environ.get("PYTHONPATH", "")]))
+        patch.setenv("IPYTHONDIR", str(tmp_path_factory.mktemp("ipython")))
+        patch.setenv("JUPYTER_PLATFORM_DIRS", "1")
+        yield {path: pool.submit(execute, path) for path in (test.callspec.params["path"] for test in tests) if runnable(path)}
+        pool.shutdown(cancel_futures=True)
+
+
+def runnable(path: Path) -> bool:
+    """Some look into compiled programs."""
+    return ag.can_compile() or ".explain()" not in path.read_text(encoding="utf-8")
+
+
+@pytest.mark.parametrize("path", NOTEBOOKS, ids=lambda p: p.stem)
+def test_notebook_runs(path: Path, runs: dict[Path, Future[None]]) -> None:
+    if not runnable(path):
+        pytest.skip("it looks into compiled programs, and nothing can be compiled here")
+    runs[path].result()
 
 
 @pytest.mark.parametrize("path", NOTEBOOKS, ids=lambda p: p.stem)
