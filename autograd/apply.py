@@ -144,10 +144,10 @@ def apply(op: Op, arguments: Sequence[Any], settings: dict[str, Any] = EMPTY) ->
         y = forward(*arrays, **settings)
     except Exception as error:
         y = failed(op, arrays, settings, error)
-    if type(y) is not ndarray and mode.capture is None:
+    if mode.capture is not None:
+        y = mode.capture.made(y, arrays)
+    elif type(y) is not ndarray:
         y = numpy.asarray(y)
-    elif mode.capture is not None and mode.capture.keep is not None:
-        y = mode.capture.keep(y, arrays)
     nodes = tuple(a._node if isinstance(a, Tensor) else None for a in arguments)
     wanted: tuple[int, ...] = ()
     if mode.record and op.kind != "constant":
@@ -165,7 +165,7 @@ def apply(op: Op, arguments: Sequence[Any], settings: dict[str, Any] = EMPTY) ->
 
 
 def _viewed(op: Op, arguments: Sequence[Any], settings: dict[str, Any], out: Tensor) -> Tensor:
-    if op.view and isinstance(arguments[0], Tensor) and type(out._data) is ndarray and out._data.base is not None:
+    if op.view and isinstance(arguments[0], Tensor) and (mode.capture is not None or out._data.base is not None):
         from autograd.inplace import link
 
         link(arguments[0], op, settings, out)

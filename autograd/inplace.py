@@ -26,7 +26,10 @@ Path = tuple[tuple[Op, dict[str, Any]], ...]
 
 def link(base: Tensor, op: Op, settings: dict[str, Any], view: Tensor) -> None:
     """Remember that `view` looks into the storage of `base`, unless NumPy had to copy after all."""
-    if writes.owner(view._data) is not writes.owner(base._data):
+    if mode.capture is not None:
+        if not mode.capture.share(base, op, settings, view):
+            return
+    elif writes.owner(view._data) is not writes.owner(base._data):
         return
     root: Any
     root, path = getattr(base, "_view", (base, ()))
@@ -43,8 +46,6 @@ def link(base: Tensor, op: Op, settings: dict[str, Any], view: Tensor) -> None:
 def assign(target: Tensor, index: Any, value: Any) -> None:
     """``target[index] = value``, recorded when either side requires a gradient."""
     root, path = getattr(target, "_view", (target, ()))
-    if mode.capture is not None and not isinstance(value, Tensor):
-        value = wrap(numpy.asarray(operand(value)))
     source = value._data if isinstance(value, Tensor) else operand(value)
     above = value._node if isinstance(value, Tensor) else None
     if mode.record and isinstance(root._node, Leaf):
@@ -55,21 +56,7 @@ def assign(target: Tensor, index: Any, value: Any) -> None:
     index = plain_index(index)
     if getattr(source, "dtype", None) is not None and source.dtype.kind == "c" and target.dtype.kind != "c":
         raise DTypeError(f"writing complex values into {target.dtype} would lose the imaginary part. ({user_line()})")
-    if mode.capture is not None:
-        mode.capture.write(target, root, path, index, source, mode.record and not (root._node is None and above is None))
-        return
-    array = target._data
-    if not array.flags.writeable:
-        raise ArgumentError(f"the array of this tensor is read-only. Write to a copy: Tensor(t). ({user_line()})")
-    try:
-        array[index] = source
-    except IndexError as error:
-        raise _worded(error, target, source, index) from None
-    except (ValueError, TypeError) as error:
-        if isinstance(error, AutogradError):
-            raise
-        raise _worded(error, target, source, index) from None
-    writes.note(array, user_place())
+    _store(target, root, index, value, source)
     if not mode.record or (root._node is None and above is None):
         return
     write = OPS["write"]
@@ -86,6 +73,25 @@ def assign(target: Tensor, index: Any, value: Any) -> None:
             view._node = fresh._node
 
 
+def _store(target: Tensor, root: Tensor, index: Any, value: Any, source: Any) -> None:
+    """Put values into the memory that a tensor looks at, or take down that it is to be done."""
+    array = target._data
+    try:
+        if mode.capture is not None:
+            recorded = mode.record and (root._node is not None or getattr(value, "_node", None) is not None)
+            mode.capture.write(target, index, value, root if recorded else None)
+        elif not array.flags.writeable:
+            raise ArgumentError(f"the array of this tensor is read-only. Write to a copy: Tensor(t). ({user_line()})")
+        else:
+            array[index] = source
+    except AutogradError:
+        raise
+    except (IndexError, ValueError, TypeError) as error:
+        raise _worded(error, target, source, index) from None
+    if mode.capture is None:
+        writes.note(array, user_place())
+
+
 def augment(target: Tensor, call: Callable[[Any, Any], Any], value: Any) -> Tensor:
     """``target op= value``.
 
@@ -94,6 +100,8 @@ def augment(target: Tensor, call: Callable[[Any, Any], Any], value: Any) -> Tens
     """
     if mode.record and isinstance(target._node, Leaf):
         assign(target, ..., value)  # raises, with the way out
+    if getattr(target._data, "weak", None):  # a number, of which Python makes a new one
+        return call(target, value)  # type: ignore[no-any-return]
     alone = (
         mode.capture is None and target._data.base is None
         and not hasattr(target, "_view") and not any(v() is not None for v in getattr(target, "_views", ()))

@@ -149,6 +149,25 @@ def write(x: Any, v: Any, path: Any) -> Any:
 
 
 @_instruction
+def still_there(shape: tuple[int, ...], path: Any) -> Any:
+    """Of the values that one write puts along a path, those that no later one of them is put over; None if all are."""
+    index = path[-1][1].get("index") if path else None
+    parts = index if isinstance(index, tuple) else (index,)
+    arrays = [numpy.asarray(p) for p in parts if isinstance(p, numpy.ndarray | list)]
+    arrays = [a for a in arrays if a.dtype.kind != "b"]
+    if not arrays or len(arrays) == 1 and arrays[0].min(initial=0) >= 0 and len(numpy.unique(arrays[0])) == arrays[0].size:
+        return None
+    place = numpy.arange(numpy.prod(shape, dtype=int)).reshape(shape)
+    last = numpy.empty(place.size, int)
+    for op, settings in path:
+        place = op.forward()(place, **settings)
+    order = numpy.arange(place.size).reshape(place.shape)
+    last[place.ravel()] = order.ravel()
+    there = last[place] == order
+    return None if there.all() else there
+
+
+@_instruction
 def windows(x: Any, size: Any, stride: Any = 1, dilation: Any = 1) -> Any:
     """A read-only view of x, (…, K…, O…): element k of window o of the last axes is x[…, o·stride + k·dilation]."""
     d = len(size)

@@ -6,7 +6,7 @@ from typing import Any
 
 import numpy
 
-from autograd.errors import ArgumentError, FormatError
+from autograd.errors import ArgumentError, FormatError, GraphError, user_line
 from autograd.tape import mode
 from autograd.tensor import get_default_dtype
 
@@ -30,8 +30,14 @@ class Generator:
         """Start the stream of this seed."""
         if isinstance(seed, bool) or not isinstance(seed, int | numpy.integer) or seed < 0:
             raise ArgumentError(f"a seed is an integer not below 0, got {seed!r}.")
-        self.seed = int(seed)
-        self._numpy = numpy.random.Generator(numpy.random.Philox(self.seed))
+        return self._start(int(seed), numpy.random.Generator(numpy.random.Philox(int(seed))))
+
+    def _start(self, seed: int, position: numpy.random.Generator) -> Generator:
+        """Go on from a position; while a program is recorded, one that was there before moves only when the program runs."""
+        if mode.capture is not None:
+            mode.capture.moved(self, _state(seed, position))
+        if mode.capture is None or not hasattr(self, "_numpy"):
+            self.seed, self._numpy = seed, position
         return self
 
     def uniform(self, low: float = 0.0, high: float = 1.0, size: Any = None, dtype: Any = None) -> Any:
@@ -65,16 +71,12 @@ class Generator:
 
     def get_state(self) -> dict[str, Any]:
         """The position in the stream, as plain lists and numbers."""
-        state: Any = self._numpy.bit_generator.state
-        return {
-            "seed": self.seed,
-            "counter": [int(v) for v in state["state"]["counter"]],
-            "key": [int(v) for v in state["state"]["key"]],
-            "buffer": [int(v) for v in state["buffer"]],
-            "buffer_pos": int(state["buffer_pos"]),
-            "has_uint32": int(state["has_uint32"]),
-            "uinteger": int(state["uinteger"]),
-        }
+        if mode.capture is not None:
+            raise GraphError(
+                "the position of a Generator is not known while a step is being recorded: its numbers are drawn when the "
+                f"program runs. Read it outside of the jitted function. ({user_line()})"
+            )
+        return _state(self.seed, self._numpy)
 
     def set_state(self, state: dict[str, Any]) -> None:
         """Go on from a position that `get_state` gave."""
@@ -93,10 +95,23 @@ class Generator:
             seed = int(state["seed"])
         except (KeyError, TypeError, ValueError, OverflowError) as error:
             raise FormatError(f"not the state of a Generator: {error}. Pass what get_state() returned.") from None
-        self.seed, self._numpy = seed, numpy.random.Generator(fresh)
+        self._start(seed, numpy.random.Generator(fresh))
 
     def __repr__(self) -> str:
         return f"Generator(seed={self.seed})"
+
+
+def _state(seed: int, position: numpy.random.Generator) -> dict[str, Any]:
+    state: Any = position.bit_generator.state
+    return {
+        "seed": seed,
+        "counter": [int(v) for v in state["state"]["counter"]],
+        "key": [int(v) for v in state["state"]["key"]],
+        "buffer": [int(v) for v in state["buffer"]],
+        "buffer_pos": int(state["buffer_pos"]),
+        "has_uint32": int(state["has_uint32"]),
+        "uinteger": int(state["uinteger"]),
+    }
 
 
 default_generator = Generator(0)

@@ -576,9 +576,10 @@ def backward(root: Tensor, gradient: Any = None, *, retain_graph: bool = False, 
         old = holder.grad if mode.capture is None else mode.capture.read(holder, "grad")
         if isinstance(g, Tensor):
             new = g if old is None else old + g
+        elif mode.capture is not None:
+            new = mode.capture.gradient(old, g)
         elif old is not None:
-            total = old._data + g
-            new = wrap(total if mode.capture is not None else numpy.asarray(total))
+            new = wrap(numpy.asarray(old._data + g))
         elif type(g) is ndarray and g.base is None and getrefcount(g) == 2 and g is not seed:
             new = wrap(g)  # nobody else holds this array: no copy
         elif isinstance(g, ndarray | numpy.generic):

@@ -40,12 +40,12 @@ def set_default_dtype(dtype: Any) -> None:
 
 def as_array(data: Any, dtype: Any = None) -> ndarray[Any, Any]:
     """What a user passed, as a new array of numbers; raises where values would be lost."""
-    if isinstance(data, Tensor):
-        data = data._data
-    if hasattr(data, "__traced__"):  # not computed yet, and never written: it need not be copied
-        return data if dtype is None else data.astype(dtype)  # type: ignore[no-any-return]
     if isinstance(data, numpy.ma.MaskedArray):
         raise DTypeError("a masked array would lose its mask. Fill it first: a.filled(value).")
+    if tape.mode.capture is not None and (isinstance(data, Tensor | ndarray) or hasattr(data, "__traced__")):
+        return tape.mode.capture.copy(data, dtype)  # type: ignore[no-any-return]
+    if isinstance(data, Tensor):
+        data = data._data
     if isinstance(data, str | bytes | set | frozenset | dict | Iterator) or data is None or hasattr(data, "gi_frame"):
         raise DTypeError(f"cannot make a Tensor from {type(data).__name__}: pass numbers, a list or an array. ({user_line()})")
     python = not isinstance(data, ndarray | numpy.generic)
@@ -61,13 +61,14 @@ def as_array(data: Any, dtype: Any = None) -> ndarray[Any, Any]:
     target = target.newbyteorder("=")
     if array.dtype.kind == "c" and target.kind != "c":
         raise DTypeError(f"a complex array does not fit in {target}: its imaginary part would be lost. Take a.real first.")
-    return array if array.dtype == target and array.dtype.isnative else array.astype(target)
+    array = array if array.dtype == target and array.dtype.isnative else array.astype(target)
+    return array if tape.mode.capture is None else tape.mode.capture.copy(array, None)
 
 
 def _unwrapped(data: Any) -> Any:
     if isinstance(data, list | tuple):
         return [_unwrapped(d) for d in data]
-    return data._data if isinstance(data, Tensor) else data
+    return data._concrete("making a Tensor of a list of tensors") if isinstance(data, Tensor) else data
 
 
 def _ragged(data: Any, axis: int = 0) -> str | None:

@@ -415,13 +415,76 @@ class Generator:
             f"0.5 * {v} * (1 + ag.tanh(0.8 * ({v} + 0.04 * {v} ** 3)))",
         ])  # fmt: skip
 
+    def place(self, v: str, there: ag.Tensor) -> tuple[str, str]:
+        """Where to write into a tensor, and what kind of index that is."""
+        if not there.ndim:
+            return "[...]", "basic"
+        n = there.shape[0]
+        some = self.constant(np.array([self.r.randrange(-n, n) for _ in range(3)]))
+        return self.r.choice([
+            *((i, "basic") for i in ("[...]", "[0]", "[-1]", "[1:]", "[::2]", "[..., 0]", "[..., ::-1]")),
+            (f"[{some}]", "known"), (f"[np.array({[True] + [False] * (n - 1)})]", "known"),
+            (f"[ag.argmax({self.ramp(v)}) % {n}]", "computed"), ("", "mask"),
+        ])  # fmt: skip
+
+    def in_place(self) -> list[str]:
+        """A tensor that is made, looked at from several sides, and written through them; gradients flow through it all."""
+        v = self.pick()
+        if not self.pool[v].ndim or not self.pool[v].size:
+            return []
+        shape, kind = self.pool[v].shape, self.pool[v].dtype.str[1:]
+        first = self.name("m")
+        made, lines = [first], []
+
+        def run(line: str) -> None:
+            exec(line, self.names)
+            lines.append(line)
+
+        made_of = ["{} * 1", "{} * 1", "{}.detach() * 1", f"ag.Tensor(np.full({shape}, 0.5, {kind!r}))"]
+        run(f"{first} = {self.r.choice(made_of).format(v)}")
+        for _ in range(self.r.randint(2, 6)):
+            u = self.r.choice(made)
+            there = self.names[u]
+            if self.r.random() < 0.45:
+                name = self.name("m")
+                views = [".T", ".reshape(-1)", f".reshape({there.shape[::-1]})", ".detach()", "[...]", "[None]", ".squeeze()"]
+                if there.ndim:
+                    views += ["[0]", "[-1]", "[1:]", "[::2]", "[::-1]", "[..., 0]", "[..., 1:]", ".flip(-1)"]
+                try:
+                    run(f"{name} = {u}{self.r.choice(views)}")
+                except ag.errors.AutogradError:
+                    continue
+                if self.names[name].size:
+                    made.append(name)
+                continue
+            index, array = self.place(v, there)
+            if array == "mask":
+                run(f"{u}[{u} > 0.1131] = 0.25")
+            elif self.r.random() < 0.3 and array != "computed":
+                run(f"{u}{index} {self.r.choice(['*= 0.5', '+= 0.25', '-= 0.125'])}")
+            else:
+                target = np.shape(eval(f"np.zeros({there.shape}){index}", self.names) if array != "computed" else there.data[0])
+                fits = 0 < np.prod(target, dtype=int) < 99
+                run(f"{u}{index} = {self.r.choice(['0.25', '0.5', self.fitted(target) if fits else '0.75'])}")
+        results = [self.name("v") for _ in range(min(len(made), 2))]
+        for name, u in zip(results, self.r.sample(made, len(results)), strict=True):
+            run(f"{name} = {u} * 1")
+            self.pool[name] = self.names[name]
+        return lines
+
     def buffer(self) -> list[str]:
-        """Writes into a tensor that the step finds outside, or has made."""
+        """Writes into a tensor that the step finds outside, or has made, or was given."""
         v = self.pick()
         shape, kind = self.pool[v].shape, self.pool[v].dtype.str[1:]
         name = self.name("b")
         lines = []
-        if self.r.random() < 0.6:
+        given = [n for n, k, s in self.program.arguments if k[0] == "f"]
+        if given and self.r.random() < 0.2:
+            argument = self.r.choice(given)
+            shape = self.pool[argument].shape
+            v, name = argument, f"{name} = {argument}"
+            lines, name = [name], name.split()[0]
+        elif self.r.random() < 0.6:
             self.program.before.append(f"{name} = leaf({shape}, {kind!r}, False)")
             exec(self.program.before[-1], self.names)
             self.program.state.append(name)
@@ -457,8 +520,6 @@ class Generator:
             if not isinstance(value, ag.Tensor) or value.size > 400:
                 raise ValueError("too large")
             if value.dtype.kind == "f" and value.size:
-                if any(k[0] == "w" and np.may_share_memory(value.data, t.data) for k, t in self.pool.items()):
-                    expression, value = f"1 * {expression}", 1 * value  # a view of what is written later changes with it
                 top = np.abs(value.data).max()
                 if not np.isfinite(top):
                     raise ValueError("not finite")
@@ -479,7 +540,10 @@ class Generator:
             self.leaf()
         with np.errstate(all="ignore"):
             for _ in range(r.randint(3, 16)):
-                self.line()
+                if r.random() < 0.08:
+                    p.body += self.in_place()
+                else:
+                    self.line()
         self.finish(r, p)
         return p
 
@@ -572,6 +636,7 @@ def execute(program: Program, compiled: bool, shake: int = 0) -> Outcome:
         with np.errstate(all="ignore"):
             answers = call(*arguments)
         now = [(f"result {n}", t.data) for n, t in zip(program.results, answers, strict=True)]
+        now += [(name, t.data) for (name, _, _), t in zip(program.arguments, arguments, strict=True)]
         for n, t in zip(program.state, state, strict=True):
             now += [(n, t.data), (f"{n}.grad", None if t.grad is None else t.grad.data)]
         if optimizer is not None:

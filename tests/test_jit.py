@@ -446,20 +446,11 @@ def test_what_has_no_compiled_form_says_so(call: Callable[[Any], Any]) -> None:
 def test_writes_that_would_be_lost_are_refused() -> None:
     w = ag.Tensor([1.0, 2.0], requires_grad=True)
 
-    def into_argument(x: Any) -> None:
-        x += 1
-
-    def through_gradient() -> Any:
-        y = w * 2
-        y[0] = w[1]
-        return y
-
     def replaced() -> None:
         w.data = np.ones(2, np.float32)
 
-    for f, arguments in ((into_argument, (ag.Tensor([1.0]),)), (through_gradient, ()), (replaced, ())):
-        with pytest.raises(ag.errors.UnsupportedError):
-            ag.jit(f)(*arguments)
+    with pytest.raises(ag.errors.UnsupportedError):
+        ag.jit(replaced)()
     with pytest.raises(ag.errors.GraphError, match="detach"):
         ag.jit(lambda x: x * 2)(w)
 

@@ -2,7 +2,8 @@
 
 Recording:
 ``trace``        values that are not computed yet, and the ``np`` that rules see while recording
-``compose``      NumPy's larger functions, composed of those instructions
+``compose``      NumPy's larger functions, composed of those instructions; ``places`` those that read and write at an index
+``storage``      what memory a value lies in: views, and what a place holds after a write
 ``capture``      one recording: what was read, what would be written; nothing is committed
 
 From instructions to the loop program, a pass a file:

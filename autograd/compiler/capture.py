@@ -14,10 +14,12 @@ from typing import Any, NamedTuple
 import numpy
 
 from autograd.compiler import compose, trace, windows  # noqa: F401  # compose and windows also fill trace's namespace
-from autograd.compiler.indices import MOVES
+from autograd.compiler.places import unsupported
+from autograd.compiler.storage import Storage
 from autograd.compiler.trace import Traced
 from autograd.errors import GraphError, IndexingError, UnsupportedError, user_line
-from autograd.tape import mode
+from autograd.rule import Op, np
+from autograd.tape import mode, writes
 from autograd.tensor import Tensor, wrap
 
 __all__ = ["Capture", "Program", "Result", "map_tree"]
@@ -39,6 +41,7 @@ class Program:
         self.expected_none: list[tuple[Any, str]] = []  # attributes that were read, and were None
         self.reads: list[Read] = []
         self.draws: list[Draw] = []
+        self.generators: list[Any] = []  # those made by the function: each call has its own
         self.frozen: list[Any] = []  # arrays whose contents of the moment went into the program
         self.shown: list[Any] = []  # arrays of Tensors of which Python code saw the values
         self.computed: list[Any] = []  # bare arrays that are inputs, which Python code may have computed
@@ -61,7 +64,8 @@ class Draw(NamedTuple):
     generator: Any
     method: str
     arguments: tuple[Any, ...]
-    slot: int
+    slot: int | None
+    """Of the input; None where the generator is only moved to another position."""
 
 
 class Result:
@@ -71,6 +75,14 @@ class Result:
 
     def __init__(self, number: int):
         self.number = number
+
+
+class _Part:
+    """The elements of an array at known positions, as the way to a view."""
+
+    @staticmethod
+    def forward(namespace: Any = np) -> Callable[..., Any]:
+        return lambda x, at: namespace.reshape(x, (-1,))[at]
 
 
 def _made_inside(holder: Any) -> bool:
@@ -89,9 +101,13 @@ class Capture:
     namespace = trace.NAMESPACE
 
     def __init__(self) -> None:
-        self._state_of: dict[int, Traced] = {}
-        self._current: dict[int, Any] = {}
+        self.storage = Storage()
+        self._state_of: dict[int, Traced] = {}  # array -> the instruction that reads it
+        self._owned: dict[int, list[Any]] = {}  # array that owns memory -> those of its parts that are read
+        self._parts: set[int] = set()  # arrays that are read as a part of the owner
         self._held: list[Any] = []
+        self._given: set[float] = set()  # instructions that stand for arguments of the function
+        self._newest: float = 0  # of the instructions that there were before the op that runs
         self._read: dict[tuple[int, str], Tensor] = {}
         self._journal: dict[tuple[int, str], tuple[Any, str, Any]] = {}
         self.program = Program()
@@ -101,6 +117,9 @@ class Capture:
 
     def lift(self, source: Any, x: Any) -> Any:
         """An operand as an instruction: an array reached through a Tensor is state, a bare array a constant."""
+        self._newest = Traced._ticks
+        if isinstance(x, Traced):
+            return self.storage.now(x) if isinstance(source, Tensor) else x
         if not isinstance(x, numpy.ndarray):
             return x
         if not isinstance(source, Tensor):
@@ -108,15 +127,71 @@ class Capture:
                 self.freeze(x)
                 return trace.constant(x)
             source = wrap(x)
-            if id(x) not in self._current:
+            if id(x) not in self._state_of:
                 self.program.computed.append(x)
-        key = id(x)
-        if key not in self._current:
-            state = Traced("state", (), x.shape, x.dtype, slot=len(self.program.states))
-            self._held.append(x)
-            self.program.states.append((state, source, x))
-            self._state_of[key] = self._current[key] = state
-        return self._current[key]
+        return self.storage.now(self._state(source, x))
+
+    def _place(self, t: Tensor) -> Traced:
+        """The instruction that names the memory of a tensor."""
+        return t._data if isinstance(t._data, Traced) else self._state(t, t._data)
+
+    def _state(self, source: Tensor, x: Any) -> Traced:
+        """The instruction that reads an array from outside. Arrays that share memory are parts of the one that owns it."""
+        if id(x) in self._state_of:
+            return self._state_of[id(x)]
+        state = Traced("state", (), x.shape, x.dtype, slot=len(self.program.states))
+        self._held.append(x)
+        self.program.states.append((state, source, x))
+        self._state_of[id(x)] = state
+        self.storage.lies(state, x)
+        owner = writes.owner(x)
+        others = self._owned.setdefault(id(owner), [])
+        others.append(x)
+        if any(numpy.may_share_memory(x, a) for a in others[:-1]):
+            for part in list(others):
+                if part is not owner and id(part) not in self._parts:
+                    self._parts.add(id(part))
+                    self._within(self._state_of[id(part)], part, owner)
+        return state
+
+    def _within(self, state: Traced, part: Any, owner: Any) -> None:
+        """Make what reads a part of an array a view of what reads all of it."""
+        if owner.dtype != part.dtype or not owner.flags.c_contiguous:
+            raise UnsupportedError(
+                "tensors that share memory, with elements of different kinds in it or in no order, have no compiled form. "
+                f"({user_line()})"
+            )
+        numbers = numpy.arange(owner.size)
+        first = (part.ctypes.data - owner.ctypes.data) // owner.itemsize
+        steps = tuple(s // owner.itemsize * numbers.itemsize for s in part.strides)
+        at = numpy.lib.stride_tricks.as_strided(numbers[first:], part.shape, steps) if part.size else numbers[:0]
+        whole = self._state(wrap(owner), owner)
+        self.storage.lie_within(state, whole, ((_Part(), {"at": at.reshape(part.shape).copy()}),))
+
+    def copy(self, data: Any, dtype: Any) -> Traced:
+        """The values of a tensor or an array by now, as a place of their own: what a new Tensor of them holds."""
+        array = data._data if isinstance(data, Tensor) else data if isinstance(data, Traced) else numpy.asarray(data)
+        if isinstance(array, numpy.ndarray) and not array.dtype.isnative:
+            array = array.astype(array.dtype.newbyteorder("="))
+        value = self.lift(data, array)
+        return trace.fresh(value if dtype is None else value.astype(dtype))
+
+    def made(self, y: Any, arrays: list[Any]) -> Any:
+        """What an op gives, as an instruction of its own: one that was there names another place already."""
+        if not isinstance(y, Traced):
+            y = trace.constant(y)
+        elif y.tick <= self._newest:
+            y = trace.fresh(y)
+        return y if self.keep is None else self.keep(y, arrays)
+
+    def share(self, base: Tensor, op: Op, settings: dict[str, Any], view: Tensor) -> bool:
+        """Whether the result of an op looks at the memory of its operand, and that it does."""
+        return self.storage.share(self._place(base), op, settings, view._data)
+
+    def gradient(self, old: Tensor | None, g: Any) -> Tensor:
+        """A gradient of a leaf, added to the one that it has."""
+        g = g if isinstance(g, Traced) else trace.constant(g)
+        return wrap(trace.fresh(g) if old is None else self.lift(old, old._data) + g)
 
     def freeze(self, array: Any, into: list[Any] | None = None) -> None:
         """Take down that the contents of an array, as they are now, go into the program."""
@@ -126,14 +201,18 @@ class Capture:
 
     def index(self, index: Any) -> Any:
         """An array that is used as an index: a long one of a Tensor is an input, others go into the program."""
-        array = index._data if isinstance(index, Tensor) else index
         if not isinstance(index, Tensor):
-            self.freeze(array)
-        elif isinstance(array, numpy.ndarray):
-            if array.dtype.kind != "b" and array.nbytes > LONG_INDEX:
-                return self.lift(index, array)
-            self.freeze(array, self.program.shown)
+            self.freeze(index)
+            return index
+        array = index._data
+        if isinstance(array, Traced) or array.dtype.kind != "b" and array.nbytes > LONG_INDEX or self._was_written(index):
+            return self.lift(index, array)
+        self.freeze(array, self.program.shown)
         return array
+
+    def _was_written(self, t: Tensor) -> bool:
+        state = self._state_of.get(id(t._data))
+        return state is not None and self.storage.now(state) is not state
 
     def ones(self, shape: tuple[int, ...], dtype: Any) -> Any:
         """The seed of a backward pass."""
@@ -168,38 +247,22 @@ class Capture:
 
     def reading(self, t: Tensor, what: str) -> None:
         """Refuse to show values that the recorded program has already changed."""
-        current = self._current.get(id(t._data))
-        if current is not None and current is not self._state_of[id(t._data)]:
-            raise current.concretised(what)
+        if self._was_written(t):
+            raise self._state_of[id(t._data)].concretised(what)
         self.freeze(t._data, self.program.shown)
 
     # ---- writes -----------------------------------------------------------------------------------------------------
 
-    def write(self, target: Tensor, root: Tensor, path: Any, index: Any, source: Any, differentiated: bool) -> None:
-        """Take down that a tensor is written, as a whole or at an index."""
-        if differentiated:
+    def write(self, target: Tensor, index: Any, value: Any, recorded: Tensor | None) -> None:
+        """Take down that a tensor is written at an index; `recorded` is what gets a node by it."""
+        if recorded is not None and isinstance(recorded._data, numpy.ndarray):
             raise UnsupportedError(
-                "a write that a gradient flows through has no compiled form yet. Use autograd.where, or concatenate the "
-                f"pieces. ({user_line()})"
+                "a tensor from outside of the jitted function would carry the graph of this write out of it. Write into a "
+                f"tensor that is made inside, such as t * 1, or write value.detach(). ({user_line()})"
             )
-        computed = isinstance(target._data, Traced)
-        if computed and target._data.function == "argument":
-            raise UnsupportedError(
-                "writing into an argument has no compiled form: return the new value, or reach the tensor from outside "
-                f"instead of passing it. ({user_line()})"
-            )
-        if path or computed and target._data.function in MOVES:
-            raise UnsupportedError(f"writing through a view has no compiled form yet: write x[i] = v. ({user_line()})")
-        old = self.lift(target, target._data)
-        value = source if isinstance(source, Traced) else trace.constant(source)
-        if index is ... or isinstance(index, slice) and index == slice(None):
-            new = trace.broadcast_to(value.astype(old.dtype), old.shape)
-        else:
-            new = compose.write_at(old, value.astype(old.dtype), index)
-        if computed:
-            target._data = new
-        else:
-            self._current[id(target._data)] = new
+        place = self._place(target)
+        source = self.lift(value, value._data) if isinstance(value, Tensor) else value
+        self.storage.write(place, index, source if isinstance(source, Traced) else trace.constant(source))
 
     def draw(self, generator: Any, method: str, *arguments: Any) -> Tensor:
         """Random numbers, which the generator gives when the program runs; none are drawn from it now."""
@@ -218,11 +281,17 @@ class Capture:
         self.program.draws.append(Draw(generator, method, arguments, instruction.settings["slot"]))
         return wrap(instruction)
 
+    def moved(self, generator: Any, position: dict[str, Any]) -> None:
+        """Take down that a generator goes on from a position; one that is made now belongs to the program."""
+        if not hasattr(generator, "_numpy"):
+            self.program.generators.append(generator)
+        self.program.draws.append(Draw(generator, "set_state", (position,), None))
+
     def eager(self, name: str, function: Callable[..., Any], arguments: Any, settings: Any) -> Tensor:
         """A call of a function that has no compiled form and needs no derivative, in the middle of the program."""
         nested = [a for a in (*arguments, *settings.values()) if isinstance(a, tuple | list | dict)]
         if any(isinstance(a, Tensor) for a in settings.values()) or any(_holds_tensor(a) for a in nested):
-            raise compose.unsupported(f"{name} of tensors in a container or by keyword", "Pass them one by one")
+            raise unsupported(f"{name} of tensors in a container or by keyword", "Pass them one by one")
         given = tuple(self.lift(a, a._data) if isinstance(a, Tensor) else a for a in arguments)
         return wrap(compose.eager(name, function, given, settings))
 
@@ -253,6 +322,7 @@ class Capture:
             instruction = Traced("argument", (), a.shape, a.dtype, slot=len(program.arguments))
             instruction.weak = float if next(numbers) else None
             program.arguments.append(instruction)
+            self._given.add(instruction.tick)
             return wrap(instruction)
 
         traced, traced_named = map_tree(input_for, arguments), map_tree(input_for, named)
@@ -260,9 +330,7 @@ class Capture:
         try:
             answer = function(*traced, **traced_named)
             program.structure = map_tree(self._result, answer)
-            for key, state in self._state_of.items():
-                if self._current[key] is not state:
-                    program.commits.append((state, self._current[key]))
+            self._commit()
             for holder, name, _ in self._journal.values():
                 if _made_inside(holder):
                     continue  # nobody outside has it
@@ -272,6 +340,17 @@ class Capture:
             for holder, name, old in self._journal.values():
                 setattr(holder, name, old)
         return program
+
+    def _commit(self) -> None:
+        """Take down what the program leaves in the memory that others see."""
+        held = {r.slot: (r.holder, r.name) for r in self.program.reads}
+        for place, value in self.storage.changed():
+            if place.function == "state" or place.tick in self._given:
+                self.program.commits.append((place, value))
+            elif place.function == "argument" and place.settings["slot"] in held:  # an attribute, a gradient
+                holder, name = held[place.settings["slot"]]
+                if (id(holder), name) not in self._journal:
+                    self.assign(holder, name, self._read[id(holder), name])
 
     def _final(self, value: Any) -> Any:
         if not isinstance(value, Tensor):

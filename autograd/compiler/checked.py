@@ -8,7 +8,7 @@ import numpy
 
 from autograd.compiler.capture import map_tree
 from autograd.errors import GraphError, user_line
-from autograd.tensor import Tensor
+from autograd.tensor import Tensor, wrap
 
 __all__ = ["checked"]
 
@@ -50,7 +50,7 @@ class _State:
         return found + [("the position of a Generator", repr(s)) for s in self._streams]
 
 
-def checked(compiled: Any, variant: Any, inputs: list[Any], arguments: tuple[Any, ...], named: dict[str, Any]) -> Any:
+def checked(compiled: Any, variant: Any, tree: Any, arguments: tuple[Any, ...], named: dict[str, Any]) -> Any:
     """The answer of the compiled program, after the function itself has given the same; GraphError if it did not.
 
     The function runs on the state of before the call, and what it leaves is compared: results, the tensors that the program
@@ -59,10 +59,11 @@ def checked(compiled: Any, variant: Any, inputs: list[Any], arguments: tuple[Any
     """
     program = variant.program
     tensors = list({id(t._data): t for _, t, _ in program.states}.values())
+    tensors += [wrap(tree.given[k]) for k in variant.overwritten]
     holders = list({(id(h), n): (h, n) for h, n, *_ in (*program.attributes, *program.expected_none, *program.reads)}.values())
     before = _State(tensors, holders, list({id(d.generator): d.generator for d in program.draws}.values()))
     try:
-        answer = variant.run(inputs)
+        answer = variant.run(tree.inputs, tree.given)
         after = before.again()
         before.restore()
         expected = compiled.function(*arguments, **named)

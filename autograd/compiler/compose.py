@@ -1,8 +1,6 @@
-"""NumPy's functions that are made of the instructions: moving by index, joining, variances, products of stacks.
+"""NumPy's functions that are made of the instructions: variances, running sums, sorting, products of stacks.
 
-Whatever picks elements by an index is one of two instructions over positions in an array laid out in a row: ``gather``
-reads there (0 where the position is −1), ``scatter`` adds there. Positions that are known while recording come from
-NumPy itself, which is asked to do the same to the numbers 0, 1, 2, ….
+``places`` has those that read, write and join at an index; what is in neither is called back in Python.
 """
 
 from __future__ import annotations
@@ -12,6 +10,8 @@ from typing import Any
 
 import numpy
 
+from autograd.compiler import places
+from autograd.compiler.places import gather, moveaxis, numbered, unsupported
 from autograd.compiler.trace import NAMESPACE as np
 from autograd.compiler.trace import (
     Traced,
@@ -21,253 +21,15 @@ from autograd.compiler.trace import (
     expand_dims,
     lifted,
     matmul,
-    must_hold,
     reshape,
     transpose,
 )
-from autograd.errors import UnsupportedError, user_line
 from autograd.kernels import linalg
 
 __all__: list[str] = []
 
 ndarray = numpy.ndarray
 LONGEST = 2048  # of what is sorted by comparing all with all
-
-
-def unsupported(what: str, instead: str = "Call it outside of jit") -> UnsupportedError:
-    """The error for what has no compiled form."""
-    return UnsupportedError(f"{what} has no compiled form yet. {instead}. ({user_line()})")
-
-
-# ---- gather and scatter ------------------------------------------------------------------------------------------------
-
-
-def gather(x: Any, places: Any) -> Any:
-    """The elements of x, laid out in a row, at positions; 0 where a position is negative."""
-    places = lifted(places)
-    if x.size == 0 or x.function == "constant" and x.size == 1:
-        return np.where(places >= 0, reshape(x, ()) if x.size else 0, constant(0, x.dtype))
-    return Traced("gather", (x, places), places.shape, x.dtype)
-
-
-def scatter(g: Any, places: Any, shape: tuple[int, ...]) -> Any:
-    """Zeros with g added at positions; nothing where a position is negative."""
-    if isinstance(places, ndarray) and len(numpy.unique(places)) == places.size:  # an inverse exists: fetch, do not add
-        inverse = numpy.full(int(numpy.prod(shape)), -1)
-        inverse[places.ravel()] = numpy.arange(places.size)
-        return gather(lifted(g), inverse.reshape(shape))
-    places = lifted(places)
-    return Traced("scatter", (broadcast_to(lifted(g), places.shape), places), shape, g.dtype)
-
-
-def numbered(shape: tuple[int, ...]) -> ndarray[Any, Any]:
-    """0, 1, 2, … in a shape: the position of every element."""
-    return numpy.arange(int(numpy.prod(shape, dtype=int))).reshape(shape)
-
-
-def has_traced(index: Any) -> bool:
-    """Whether a part of an index is known only when the program runs."""
-    return any(isinstance(p, Traced) for p in index) if isinstance(index, tuple) else isinstance(index, Traced)
-
-
-def positions(shape: tuple[int, ...], index: Any) -> Any:
-    """Where an index points: an array if it is known now, else an instruction (−1 where it points outside)."""
-    if not has_traced(index):
-        return numbered(shape)[index]
-    parts = list(index) if isinstance(index, tuple) else [index]
-    parts = parts[:-1] if parts[-1] is ... else parts
-    first = next((k for k, p in enumerate(parts) if p != slice(None)), 0) if isinstance(parts[0], slice) else 0
-    chosen = parts[first:]
-    while chosen and isinstance(chosen[-1], slice) and chosen[-1] == slice(None):
-        chosen.pop()
-    whole = all(isinstance(p, int | ndarray | Traced) for p in chosen)
-    if not whole or any(getattr(p, "dtype", numpy.dtype(int)).kind == "b" for p in chosen):
-        raise unsupported(
-            "reading at a mask, or at computed indices beside slices,", "A mask: autograd.where. Indices: index twice"
-        )
-    rest = shape[first + len(chosen) :]
-    total: Any = 0
-    valid: Any = True
-    for k, (n, p) in enumerate(zip(shape[first:], chosen, strict=False)):
-        i: Any = p if isinstance(p, Traced) else constant(p)
-        i = np.where(i < 0, i + n, i)
-        inside = (i >= 0) & (i < n)
-        if isinstance(p, Traced):
-            must_hold(inside, first + k, n)
-        valid = inside & valid
-        total = total * n + np.astype(i, numpy.int64)
-    lead, width, stride = shape[:first], total.ndim, int(numpy.prod(rest, dtype=int))
-    block = int(numpy.prod(shape[first:], dtype=int))
-    before = (numbered(lead) * block).reshape(lead + (1,) * (width + len(rest)))
-    inner = reshape(total * stride, (*total.shape, *(1,) * len(rest)))
-    known = reshape(valid, (*total.shape, *(1,) * len(rest)))
-    return np.where(known, inner + constant(before) + constant(numbered(rest)), -1)
-
-
-def getitem(x: Any, index: Any) -> Any:
-    """x[index]; an index that is computed and points outside ends the program."""
-    if not isinstance(x, Traced):
-        if not has_traced(index):
-            return x[index]
-        x = constant(x)
-    if is_basic(index):
-        return sliced(x, index)
-    places = positions(x.shape, index)
-    return gather(x, places)
-
-
-def is_basic(index: Any) -> bool:
-    """Whether an index is made of integers and slices, which leave elements in order."""
-    parts = index if isinstance(index, tuple) else (index,)
-    return all(isinstance(p, int | numpy.integer | slice) and not isinstance(p, bool) or p is None or p is ... for p in parts)
-
-
-def sliced(x: Any, index: Any) -> Any:
-    """x at a basic index."""
-    parts = [p for p in (index if isinstance(index, tuple) else (index,)) if p is not None]
-    shape = numpy.lib.stride_tricks.as_strided(numpy.empty(1, bool), x.shape, (0,) * x.ndim)[index].shape  # as NumPy has it
-    if ... in parts:
-        at = parts.index(...)
-        parts[at : at + 1] = [slice(None)] * (x.ndim - len(parts) + 1)
-    parts += [slice(None)] * (x.ndim - len(parts))
-    starts, steps, lengths = [], [], []
-    for p, n in zip(parts, x.shape, strict=True):
-        first, stop, step = p.indices(n) if isinstance(p, slice) else (int(p) % n, int(p) % n + 1, 1)
-        starts.append(first)
-        steps.append(step)
-        lengths.append(len(range(first, stop, step)))
-    if 0 in lengths:
-        return reshape(constant(numpy.empty(0, x.dtype)), shape)
-    y = x if tuple(lengths) == x.shape and all(s == 1 for s in steps) else Traced(
-        "slice", (x,), tuple(lengths), x.dtype, starts=tuple(starts), steps=tuple(steps)
-    )  # fmt: skip
-    return reshape(y, shape)
-
-
-def scatter_add(g: Any, index: Any, shape: tuple[int, ...]) -> Any:
-    """Zeros of a shape with g added at an index."""
-    y = scatter(lifted(g), positions(shape, index), shape)
-    if is_basic(index) and isinstance(y, Traced) and y.function == "gather":
-        box = boxed(shape, index)
-        y.settings |= {"box": box} if box is not None else {}
-    return y
-
-
-def boxed(shape: tuple[int, ...], index: Any) -> tuple[tuple[int, int], ...] | None:
-    """From where to where a basic index goes along each axis; None where it goes in steps."""
-    parts = [p for p in (index if isinstance(index, tuple) else (index,)) if p is not None]
-    if ... in parts:
-        at = parts.index(...)
-        parts[at : at + 1] = [slice(None)] * (len(shape) - len(parts) + 1)
-    parts += [slice(None)] * (len(shape) - len(parts))
-    slices = [p if isinstance(p, slice) else slice(int(p) % n, int(p) % n + 1) for p, n in zip(parts, shape, strict=True)]
-    ends = [p.indices(n) for p, n in zip(slices, shape, strict=True)]
-    return tuple((a, b) for a, b, _ in ends) if all(step == 1 for *_, step in ends) else None
-
-
-def along(indices: Any, axis: int, shape: tuple[int, ...]) -> Any:
-    """The positions that indices along an axis point to."""
-    axis %= len(shape)
-    steps = numpy.cumprod((1, *shape[:0:-1]))[::-1]
-    spread = [numpy.arange(n).reshape((-1,) + (1,) * (len(shape) - k - 1)) for k, n in enumerate(indices.shape)]
-    rest: Any = numpy.zeros((1,) * len(shape), int)
-    for k, s in enumerate(steps):
-        if k != axis:
-            rest = rest + spread[k] * int(s)
-    n, step = shape[axis], int(steps[axis])
-    if isinstance(indices, ndarray):
-        return numpy.where(indices < 0, indices + n, indices) * step + rest
-    inside = np.where(indices < 0, indices + n, indices)
-    must_hold((inside >= 0) & (inside < n), axis, n)
-    return np.where((inside >= 0) & (inside < n), np.astype(inside, numpy.int64) * step + constant(rest), -1)
-
-
-_one_along, _one_put = np.take_along_axis, np.put_along
-
-
-def take_along_axis(x: Any, indices: Any, axis: int) -> Any:
-    """The elements that an index array of the same rank picks along an axis."""
-    if indices.shape[axis] == 1:
-        return _one_along(lifted(x), indices, axis)
-    places = along(indices, axis, x.shape)
-    return gather(lifted(x), places)
-
-
-def put_along(g: Any, indices: Any, axis: int, shape: tuple[int, ...]) -> Any:
-    """Zeros of a shape with g added where indices point along an axis."""
-    if indices.shape[axis] == 1:
-        return _one_put(g, indices, axis, shape)
-    return scatter(lifted(g), along(indices, axis, shape), shape)
-
-
-def write(x: Any, v: Any, path: Any) -> Any:
-    """x with v in the place that a path of views leads to."""
-    x, v = lifted(x), lifted(v)
-    x = x if isinstance(x, Traced) else constant(x)
-    v = v if isinstance(v, Traced) else constant(v, x.dtype)
-    places: Any = numbered(x.shape)
-    for op, settings in path:
-        if has_traced(settings.get("index")):
-            if len(path) == 1:
-                return write_at(x, v, settings["index"])
-            raise unsupported("writing at computed indices", "Write x = autograd.where(mask, v, x)")
-        places = op.forward()(places, **settings)
-    return _written(x, v, places)
-
-
-def write_at(x: Any, v: Any, index: Any) -> Any:
-    """x with v at an index: known when the program is recorded, or a mask over the whole of x."""
-    if not has_traced(index):
-        return _written(x, v, numbered(x.shape)[index])
-    if index.dtype == bool and index.shape == x.shape:
-        return np.where(index, v, x)
-    raise unsupported("writing at computed indices", "Write x = autograd.where(mask, v, x)")
-
-
-def _written(x: Any, v: Any, places: Any) -> Any:
-    """x with v in the places of the given numbers."""
-    places = numpy.asarray(places)
-    inverse = numpy.full(x.size, -1)
-    inverse[places.ravel()] = numpy.arange(places.size)
-    inverse = inverse.reshape(x.shape)
-    return np.where(constant(inverse >= 0), gather(broadcast_to(v, places.shape), inverse), x)
-
-
-def _moving(name: str) -> Callable[..., Any]:
-    """A function that only moves elements, each to a place that NumPy tells."""
-    function = getattr(numpy, name)
-
-    def emit(x: Any, *arguments: Any, **settings: Any) -> Any:
-        if not isinstance(x, Traced):
-            return function(x, *arguments, **settings)
-        return gather(x, function(numbered(x.shape), *arguments, **settings))
-
-    return emit
-
-
-def pad(x: Any, widths: Any) -> Any:
-    """x with a border of zeros."""
-    if not isinstance(x, Traced):
-        return numpy.pad(x, widths)
-    return gather(x, numpy.pad(numbered(x.shape), widths, constant_values=-1))
-
-
-def concatenate(xs: Any, axis: int = 0) -> Any:
-    """Arrays joined along an axis: each is written in its place."""
-    xs = [x if isinstance(x, Traced) else constant(x) for x in map(lifted, xs)]
-    dtype, (k,) = numpy.result_type(*(x.dtype for x in xs)), _axes(axis, xs[0].ndim)
-    parts = tuple(x.astype(dtype) for x in xs if x.shape[k])
-    if len(parts) < 2:
-        return (parts or (xs[0].astype(dtype),))[0]
-    shape = (*parts[0].shape[:k], sum(x.shape[k] for x in parts), *parts[0].shape[k + 1 :])
-    return Traced("join", parts, shape, dtype, axis=k)
-
-
-def moveaxis(x: Any, source: Any, destination: Any) -> Any:
-    """Axes moved to new places."""
-    order = numpy.moveaxis(numpy.empty((1,) * x.ndim), source, destination)  # raises where NumPy does
-    names = numpy.moveaxis(numpy.empty(tuple(range(2, x.ndim + 2)), bool), source, destination).shape
-    return transpose(x, tuple(n - 2 for n in names)) if order.ndim else x
 
 
 # ---- arithmetic --------------------------------------------------------------------------------------------------------
@@ -531,15 +293,13 @@ for _name, _thing in list(vars(np).items()):
     if callable(_thing) and not isinstance(_thing, type) and _thing in _known:
         setattr(np, _name, _absent(_name, _thing))
 np.__dict__.update(
-    getitem=getitem, scatter_add=scatter_add, take_along_axis=take_along_axis, put_along=put_along, write=write, pad=pad,
-    concatenate=concatenate, moveaxis=moveaxis, flip=_moving("flip"), roll=_moving("roll"), repeat=_moving("repeat"),
     clip=clip, fmax=fmax, fmin=fmin, logaddexp=logaddexp, floor_divide=floor_divide, remainder=remainder,
     isnan=_of_floats("isnan", False), isinf=_of_floats("isinf", False), isfinite=_of_floats("isfinite", True),
     real=lambda x: x, conj=lambda x: x, imag=lambda x: np.zeros_like(x),
     max=_boolean("max"), min=_boolean("min"), any=any_, all=all_, argmax=_extreme_index("max"), argmin=_extreme_index("min"),
-    argsort=argsort, var=var, std=std, cumsum=cumsum, matmul=product, einsum=einsum,
+    argsort=argsort, var=var, std=std, cumsum=cumsum, matmul=product, einsum=einsum, **places.FUNCTIONS,
 )  # fmt: skip
-setattr(Traced, "__getitem__", lambda x, index: getitem(x, index))  # noqa: B010
+setattr(Traced, "__getitem__", lambda x, index: places.getitem(x, index))  # noqa: B010
 for _operator, _function in (("matmul", product), ("mod", remainder), ("floordiv", floor_divide)):
     setattr(Traced, f"__{_operator}__", lambda a, b, _f=_function: _f(a, b))
     setattr(Traced, f"__r{_operator}__", lambda b, a, _f=_function: _f(a, b))

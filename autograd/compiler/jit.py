@@ -89,8 +89,8 @@ class Compiled:
         if self.check:
             from autograd.compiler.checked import checked
 
-            return checked(self, variant, tree.inputs, arguments, named)
-        return variant.run(tree.inputs)
+            return checked(self, variant, tree, arguments, named)
+        return variant.run(tree.inputs, tree.given)
 
     def _fall_back(self, error: Exception, arguments: tuple[Any, ...], named: dict[str, Any]) -> Any:
         """Run as it is, now and from now on, and say why once."""
@@ -176,6 +176,7 @@ class _Arguments:
 
     def __init__(self, arguments: tuple[Any, ...], named: dict[str, Any]):
         self.inputs: list[Any] = []
+        self.given: list[Any] = []  # the user's own arrays, in whose place `inputs` has copies where it must
         self.weak: list[bool] = []
         self.signature: list[Any] = []
         key: list[Any] = [mode.record, defaults._default]
@@ -212,6 +213,7 @@ class _Arguments:
         elif isinstance(a, numpy.ndarray) and not isinstance(a, numpy.ma.MaskedArray):
             a, kind = numpy.asarray(a), numpy.ndarray
         if kind is numpy.ndarray:
+            self.given.append(a)
             if not a.dtype.isnative:
                 a = a.astype(a.dtype.newbyteorder("="))
             if not is_plain(a):
@@ -224,6 +226,7 @@ class _Arguments:
         if kind is float or isinstance(a, numpy.generic):
             array = numpy.array(a)
             self.inputs.append(a if kind is float else array)
+            self.given.append(self.inputs[-1])
             self.weak.append(kind is float)
             key.append(kind)
             self.signature.append(("float",) if kind is float else ("nested",))

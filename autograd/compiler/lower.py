@@ -409,7 +409,8 @@ class Lowered:
         at, dtype = self._name(), kind(x.dtype)
         nest.fills.append(Fill(name, f"{dtype}(0)"))
         loop.stores.append(Let(at, f"{place} if {place} >= 0 else 0"))
-        loop.stores.append(Store(name, at, f"({value} if {place} >= 0 else {dtype}(0))", "{0} + {1}"))
+        combine = "largest({0}, {1})" if x.settings.get("combine") == "max" else "{0} + {1}"
+        loop.stores.append(Store(name, at, f"({value} if {place} >= 0 else {dtype}(0))", combine))
 
     def _overlap(self, x: Traced, name: str, nest: Nest, loop: Loop) -> int:
         """Add windows to zeros; gives how many of the loop's first axes are left in the result."""

@@ -69,6 +69,12 @@ def simpler(x: Traced) -> Traced:
         if is_one(one) and isinstance(other, Traced) and other.dtype == x.dtype:
             return spread(other, x.shape, x.tick - 0.5)
     below: Any = x.inputs[0] if x.inputs else None
+    if x.function == "reshape" and below.shape == x.shape:
+        return below  # type: ignore[no-any-return]
+    if x.function == "slice" and below.function == "slice":
+        x, below = sliced_once(x, below), below.inputs[0]
+    if x.function == "join":
+        x.inputs = tuple(piece for part in x.inputs for piece in pieces(x, part))
     if x.function == "slice" and below.function == "join":
         return within(x, below)
     if x.function == "slice" and "box" in below.settings:
@@ -84,6 +90,44 @@ def simpler(x: Traced) -> Traced:
             product.tick = x.tick - 0.5
             return spread(product, x.shape, x.tick - 0.25)
     return x
+
+
+def sliced_once(x: Traced, below: Traced) -> Traced:
+    """A slice of a slice, as one."""
+    (a, s), (b, t) = ((y.settings["starts"], y.settings["steps"]) for y in (below, x))
+    starts = tuple(p + q * r for p, q, r in zip(a, b, s, strict=True))
+    steps = tuple(q * r for q, r in zip(t, s, strict=True))
+    y = Traced("slice", below.inputs, x.shape, x.dtype, starts=starts, steps=steps)
+    y.tick = x.tick
+    return y
+
+
+def pieces(x: Traced, part: Traced) -> list[Traced]:
+    """What a part of a join consists of: if it is a stretch of another join along the same axis, the pieces of that."""
+    axis, whole = x.settings["axis"], part.inputs[0] if part.function == "slice" else part
+    if whole.function != "join" or whole.settings["axis"] != axis:
+        return [part]
+    low, high = 0, part.shape[axis]
+    if part is not whole:
+        starts, steps = part.settings["starts"], part.settings["steps"]
+        if steps[axis] != 1 or any(n != m for k, (n, m) in enumerate(zip(part.shape, whole.shape, strict=True)) if k != axis):
+            return [part]
+        low, high = starts[axis], starts[axis] + high
+    found, start = [], 0
+    for piece in whole.inputs:
+        n = piece.shape[axis]
+        a, b = max(low - start, 0), min(high - start, n)
+        start += n
+        if a >= b:
+            continue
+        if (a, b) != (0, n):
+            at = tuple(a if k == axis else 0 for k in range(x.ndim))
+            shape = (*piece.shape[:axis], b - a, *piece.shape[axis + 1 :])
+            cut = Traced("slice", (piece,), shape, x.dtype, starts=at, steps=(1,) * x.ndim)
+            cut.tick = part.tick + (x.tick - part.tick) * (0.913 + 0.003 * a / n)  # after the piece, before the join
+            piece = sliced_once(cut, piece) if piece.function == "slice" else cut
+        found.append(piece)
+    return found
 
 
 def within(x: Traced, joined: Traced) -> Traced:

@@ -88,6 +88,13 @@ def constant(value: Any, dtype: Any = None) -> Traced:
     return Traced("constant", (), array.shape, array.dtype, value=array)
 
 
+def fresh(x: Traced) -> Traced:
+    """The same value as an instruction of its own."""
+    y = Traced("reshape", (x,), x.shape, x.dtype)
+    y.weak = x.weak
+    return y
+
+
 def lifted(x: Any) -> Any:
     """Arrays as instructions; Python numbers stay weak numbers."""
     if isinstance(x, Traced | bool | int | float):

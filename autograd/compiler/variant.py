@@ -19,6 +19,7 @@ from autograd.compiler.capture import Program, Result
 from autograd.compiler.frame import Frame, Kept, Layout, reuser
 from autograd.compiler.guards import LARGE, Condition, Survey, changed, flat, frozen, slot
 from autograd.compiler.trace import Traced
+from autograd.errors import ArgumentError, GraphError, user_line, user_place
 from autograd.kernels import threads
 from autograd.tape import Together, Writes, writes
 from autograd.tensor import Tensor, wrap
@@ -41,13 +42,16 @@ class Variant:
         self._changed = {k for k, (state, _, _) in enumerate(program.states) if state.tick in committed}
         written = [array for state, _, array in program.states if state.tick in committed]
         self._written = Together(written, "a compiled program") if written else None
+        self._owners = {id(Writes.owner(array)) for array in written}
+        self.overwritten = [place.settings["slot"] for place, _ in program.commits if place.function == "argument"]
         self.conditions = self._conditions(function)
         self.valid = flat(self.conditions)
         self._attributes()
         self.layout = self._layout([k for k, number in enumerate(weak) if number])
         self._reuse = reuser(self.layout.kept)
         self._rebuild, self._draws = _rebuilder(program.structure, self._results), bool(program.draws)
-        self._generators = list({id(d.generator): d.generator for d in program.draws}.values())
+        made = set(map(id, program.generators))
+        self._generators = list({id(d.generator): d.generator for d in program.draws if id(d.generator) not in made}.values())
         self._direct = isinstance(self._execute, ctypes._CFuncPtr)  # type: ignore[attr-defined]
         self._pool: list[Frame] = []
         self._admit = self._gate(signature)
@@ -146,11 +150,11 @@ class Variant:
 
     def _gate(self, signature: list[Any]) -> Callable[..., Any]:
         """A function of the arguments, a frame's table and its numbers: the arrays if all is as recorded, else None."""
-        if any(s[0] == "nested" for s in signature):
+        if self.overwritten or any(s[0] == "nested" for s in signature):
             return lambda arguments, table, numbers: None
         bound: dict[str, Any] = {
             "Tensor": Tensor, "ndarray": numpy.ndarray, "hold": self.valid, "address": address_of, "plain": is_plain,
-            "memory": address.memory,
+            "memory": address.memory, "owners": self._owners,
         }  # fmt: skip
         names = [f"a{k}" for k in range(len(signature))]
         lines, held, inputs, numbers = [], [], iter(self._inputs), 0
@@ -163,6 +167,8 @@ class Variant:
                 where = f"memory[at + {address.DATA}]"
             else:
                 check, where = f"not plain({a})", f"address({a})"
+            if self._owners:  # what the program writes is no argument of it
+                check += f" or id({a} if {a}.base is None else {a}.base) in owners"
             lines.extend([
                 f"if {a}.shape != s{k} or {a}.dtype is not d{k} or {check}:", "    return None", f"table[{at}] = {where}",
             ])  # fmt: skip
@@ -210,8 +216,37 @@ class Variant:
             return MISS
         return self._launch(frame, held)
 
-    def run(self, inputs: list[Any]) -> Any:
-        """The same for arguments that were looked at already: arrays in order, whose rows are one after another."""
+    def run(self, inputs: list[Any], given: list[Any]) -> Any:
+        """The same for arguments that were looked at already: arrays in order, whose rows are one after another.
+
+        `given` are the user's arrays, of which these may be copies; into these goes what the program writes.
+        """
+        if self._owners or self.overwritten:
+            self._apart(given)
+        answer = self._run(list(inputs))
+        for k in self.overwritten:
+            if inputs[k] is not given[k]:
+                given[k][...] = inputs[k]
+            writes.note(given[k], user_place())
+        return answer
+
+    def _apart(self, given: list[Any]) -> None:
+        """Raise if an argument lies in memory that the program writes."""
+        states = [self.arrays[k] for k in self._changed]
+        for k, a in enumerate(given):
+            if not isinstance(a, numpy.ndarray):
+                continue
+            if k in self.overwritten and not a.flags.writeable:
+                raise ArgumentError(f"an argument that the function writes into is read-only. Pass a copy. ({user_line()})")
+            others = [b for n, b in enumerate(given) if n != k and (k in self.overwritten or n in self.overwritten)]
+            for b in (*states, *others):
+                if isinstance(b, numpy.ndarray) and numpy.may_share_memory(a, b):
+                    raise GraphError(
+                        f"an argument of shape {a.shape} shares memory with another array, of shape {b.shape}, and the jitted "
+                        f"function writes into one of them. Pass a copy. ({user_line()})"
+                    )
+
+    def _run(self, inputs: list[Any]) -> Any:
         try:
             frame = self._pool.pop()
         except IndexError:
@@ -300,9 +335,12 @@ class Variant:
     def _draw(self, frame: Frame) -> list[Any]:
         """Draw the random numbers that the program takes, in its order."""
         arrays = []
+        own = {id(g): type(g)() for g in self.program.generators}
         for generator, method, arguments, place in self.program.draws:
-            arrays.append(numpy.ascontiguousarray(getattr(generator, method)(*arguments)))
-            frame.table[self._inputs[place]] = address_of(arrays[-1])
+            drawn = getattr(own.get(id(generator), generator), method)(*arguments)
+            if place is not None:
+                arrays.append(numpy.ascontiguousarray(drawn))
+                frame.table[self._inputs[place]] = address_of(arrays[-1])
         return arrays
 
     def _mark(self, frame: Frame) -> tuple[int, int, bytes] | None:

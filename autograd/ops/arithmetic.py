@@ -218,7 +218,7 @@ def relu(x, /):
     return np.maximum(x, 0)
 
 
-@linear(lambda g: np.real(g), label="Re")
+@linear(lambda g: np.real(g), label="Re", view=True)
 def real(x, /):
     """Real part."""
     return np.real(x)

@@ -35,10 +35,11 @@ def write(x, v, /, path):
 
 
 def region(a: Any, path: Any) -> Any:
-    """The place in a that a path of views leads to."""
+    """The place in a that a path of views leads to; 0 for what was written there, and written over by the same write."""
+    there = np.still_there(a.shape, path)
     for op, settings in path:
         a = getattr(np, op.name)(a, **settings)
-    return a
+    return a if there is None else np.where(there, a, 0)
 
 
 @linear(lambda g, indices, axis, shape: np.put_along(g, indices, axis, shape), None, label="[·]")

@@ -149,6 +149,8 @@ def einsum(subscripts: Any, *operands: Any) -> Any:
             sizes[c] = max(sizes[c], n)
     for k, term in enumerate(terms):
         xs[k], terms[k] = _without_ones(xs[k], term, sizes)
+    if len(terms) == 1 and sorted(terms[0]) == sorted(out):
+        return xs[0].transpose([terms[0].index(c) for c in out])
     spare = [c for c in "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ" if c not in sizes]
     for k, term in enumerate(list(terms)):  # a repeated letter: a new one, tied to the first by an identity matrix
         for j, c in enumerate(term):

@@ -57,7 +57,7 @@ def squeeze(x, /, axis=None):
     return np.squeeze(x, axis)
 
 
-@linear(lambda g: g)
+@linear(lambda g: g, view=True)
 def broadcast_to(x, /, shape):
     """x repeated along new axes and along axes of length 1; the gradient is summed over them."""
     return np.broadcast_to(x, shape)
