@@ -381,8 +381,8 @@ def moveaxis(x: Any, source: Any, destination: Any) -> Any:
     return transpose(x, tuple(n - 2 for n in names)) if order.ndim else x
 
 
-FUNCTIONS: dict[str, Any] = {
-    "getitem": getitem, "still_there": still_there, "scatter_add": scatter_add, "take_along_axis": take_along_axis,
-    "put_along": put_along, "write": write, "pad": pad, "concatenate": concatenate, "moveaxis": moveaxis,
-    "flip": _moving("flip"), "roll": _moving("roll"), "repeat": _moving("repeat"),
-}  # fmt: skip
+FUNCTIONS: dict[str, Any] = {name: _moving(name) for name in ("flip", "roll", "repeat")}
+for _function in (
+    getitem, still_there, scatter_add, take_along_axis, put_along, write, pad, concatenate, moveaxis
+):  # fmt: skip
+    FUNCTIONS[_function.__name__] = _function
