@@ -175,8 +175,15 @@ def accelerated(*arrays: str, admit: Callable[..., bool] | None = None, long: in
 _ABSENT = object()
 
 
-def _flat(y: Any, gradients: list[Any]) -> tuple[Any, ...]:
-    return (y.detach(), *map(wrap, gradients))
+def _ones_where_apart(y: Tensor, xs: list[Tensor]) -> Any:
+    """The seed with which a gradient is the derivative of each element; None, that of a number."""
+    from autograd.compiler.trace import each_alone
+
+    if y.size == 1:
+        return None
+    if not each_alone(y._data, [x._data for x in xs if x._node is not None]):
+        raise GraphError("an element of the result comes from several of an input")
+    return wrap(mode.capture.ones(y.shape, y.dtype))
 
 
 def _owned(compiled: Any, arguments: Any) -> Any:
@@ -323,12 +330,14 @@ class _Kind(Op):
             return _owned(self._compiled, data)[0]  # type: ignore[no-any-return]
         consts: dict[int, Any] = {i: x for i, (x, n) in enumerate(zip(operands, nodes, strict=True)) if n is None}
         plan = self.plan(wanted, len(nodes))
-        if plan.scalar:
+        if plan.ahead:
             try:
-                y, *consts[AHEAD] = (t._data for t in _owned(plan.both, data))
-            except GraphError:  # which backward from more than one number is
-                plan.scalar = False
-        if not plan.scalar:
+                y, total, *found = (t._data for t in _owned(plan.both, data))
+                if total == 0:
+                    consts[AHEAD] = found
+            except GraphError:
+                plan.ahead = False
+        if not plan.ahead:
             y, *kept = (t._data for t in _owned(self._compiled, data))
             if kept:
                 consts[KEPT] = tuple(kept)
@@ -337,13 +346,17 @@ class _Kind(Op):
 
 
 AHEAD, KEPT = -1, -2
-"""Where a node keeps gradients that were computed with its value, and small values from its computation."""
+"""Where a node keeps derivatives that were computed with its value, and small values from its computation."""
 
 
 class _Plan(Plan):
-    """The derivative of a `_Kind`: compiled for arrays, by its definition for everything else."""
+    """The derivative of a `_Kind`: compiled for arrays, by its definition for everything else.
 
-    __slots__ = ("_compiled", "_waiting", "both", "scalar")
+    If the result is one number, as of a loss, or each element of it comes from one element of each input, as of an
+    activation, the derivative is one array for each input. Then it is computed along with the value, in one pass.
+    """
+
+    __slots__ = ("_compiled", "_waiting", "ahead", "both")
 
     def __init__(self, op: _Kind, wanted: tuple[int, ...]):
         from autograd.compiler.jit import Compiled
@@ -354,8 +367,8 @@ class _Plan(Plan):
         self.pushes = tuple(functools.partial(self._push, k) for k in range(len(wanted)))
         self.steps = tuple(zip(wanted, self.pulls, strict=True))
         self._compiled: Any = Compiled(lambda g, kept, *arrays: tuple(map(wrap, self._defined(g, arrays, kept)[1])))
-        self.both = Compiled(lambda *arrays: _flat(*self._defined(None, arrays)))
-        self.scalar = True  # if the result is one number, as of a loss, the gradient is computed with it; found by trying
+        self.both = Compiled(self._both)
+        self.ahead = True  # found by trying
 
     def rules(self, namespace: Any) -> Any:
         """The same for all: what they are given tells how to go on."""
@@ -369,14 +382,21 @@ class _Plan(Plan):
             self._waiting[node.tick] = found
         return found[k]
 
+    def _both(self, *arrays: Any) -> tuple[Any, ...]:
+        """The value, a number that is 0 if all derivatives are finite, and the derivatives; GraphError if it is none of
+        those for which they are one array each."""
+        y, found = self._defined(_ones_where_apart, arrays)
+        derivatives = [wrap(d) for d in found]
+        return (y.detach(), sum((d * 0).sum() for d in derivatives), *derivatives)
+
     def _all(self, g: Any, saved: tuple[Any, ...], node: Any) -> Any:
         plain = isinstance(g, numpy.ndarray | numpy.generic) and mode.capture is None and not mode.anomaly
         if plain and self._compiled is not None:
             ahead = node.consts.pop(AHEAD, None) if node.consts else None
-            if ahead is not None and g != 0 and numpy.isfinite(g):
-                return ahead if g == 1 else [a * g for a in ahead]
-            del ahead
             g = numpy.asarray(g)
+            if ahead is not None:
+                one = g.size and not any(g.strides) and g.flat[0] == 1
+                return ahead if one else [numpy.multiply(d, g, out=d if d.dtype == g.dtype else None) for d in ahead]
             if not any(g.strides):  # one number for all elements, as of a sum
                 g = g[(0,) * g.ndim][...]
             try:
@@ -392,7 +412,7 @@ class _Plan(Plan):
         with enable_grad(), self._fenced(saved, self.wanted) as tensors:
             with _Kept({number: t._data for number, t in zip(self.op.kept, kept, strict=bool(kept))}):  # type: ignore[attr-defined]
                 y = self.op.define(tensors)  # type: ignore[attr-defined]
-            seed = g if g is None or g.shape == y.shape else fit(g, y._node)
+            seed = g(y, tensors) if callable(g) else g if g is None or g.shape == y.shape else fit(g, y._node)
             return y, gradients([y], [tensors[i] for i in self.wanted], [seed], create_graph=higher)
 
     def _push(self, k: int, t: Any, saved: tuple[Any, ...], node: Any) -> Any:

@@ -138,6 +138,34 @@ def elementwise_names() -> tuple[str, ...]:
     ).split()  # type: ignore[return-value]
 
 
+def each_alone(y: Traced, xs: list[Traced]) -> bool:
+    """Whether every element of y is computed from the elements of xs in its own place alone."""
+    names, given = {*elementwise_names(), "cast"}, {x.tick for x in xs}
+    moved: list[Any] = []
+    stack: list[Any] = [y]
+    seen: set[float] = set()
+    while stack:
+        t = stack.pop()
+        if t.tick in seen:
+            continue
+        seen.add(t.tick)
+        if t.tick in given:
+            if t.shape != y.shape:
+                return False
+        elif t.function in names or t.function == "reshape" and t.shape == t.inputs[0].shape:
+            stack += [i for i in t.inputs if isinstance(i, Traced)]
+        else:
+            moved.append(t)
+    while moved:
+        t = moved.pop()
+        if t.tick in given:
+            return False
+        if t.tick not in seen:
+            seen.add(t.tick)
+        moved += [i for i in t.inputs if isinstance(i, Traced)]
+    return True
+
+
 def _axes(axis: Any, ndim: int) -> tuple[int, ...]:
     axes = range(ndim) if axis is None else axis if isinstance(axis, tuple | list) else (axis,)
     positive = tuple(sorted(numpy.lib.array_utils.normalize_axis_index(a, ndim) for a in axes))

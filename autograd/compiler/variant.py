@@ -21,6 +21,7 @@ from autograd.compiler.guards import LARGE, Condition, Survey, changed, flat, fr
 from autograd.compiler.trace import Traced
 from autograd.errors import ArgumentError, GraphError, user_line, user_place
 from autograd.kernels import threads
+from autograd.memory import let_go_of
 from autograd.tape import Together, Writes, writes
 from autograd.tensor import Tensor, wrap
 
@@ -55,6 +56,7 @@ class Variant:
         self._direct = isinstance(self._execute, ctypes._CFuncPtr)  # type: ignore[attr-defined]
         self._pool: list[Frame] = []
         self._admit = self._gate(signature)
+        let_go_of("libllvmlite")
 
     # ---- making it --------------------------------------------------------------------------------------------------
 
