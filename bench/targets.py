@@ -75,7 +75,7 @@ TARGETS: dict[str, list[Target]] = {
     "chain-100": [Target(JIT, "jax", 0.5), Target(EAGER, "torch", 0.65), *MEMORY],
     "chain-10000": [Target(JIT, "jax", 0.5), Target(EAGER, "torch", 0.7), *MEMORY],
     "scalar": [
-        Target(JIT, "", 0.05e-6), Target(JIT, "jax", 0.2), Target(JIT, "jax", 0.2, "cold"), Target(SCALAR, "micrograd", 0.2)
+        Target(JIT, "", 0.05e-6), Target(JIT, "jax", 0.2, "cold"), Target(SCALAR, "micrograd", 0.2),
     ],
     "value": [Target(EAGER, "micrograd", 0.2)],
     "adam": [Target(EAGER, "torch_fused", 0.9), *MEMORY[1:]],
