@@ -75,7 +75,7 @@ DOMAIN: dict[str, tuple[str, ...]] = {
 }  # fmt: skip
 MASKS = {"bitwise_and", "bitwise_or", "bitwise_xor", "logical_and", "logical_or", "invert", "logical_not"}
 APART = {"maximum", "minimum", "fmax", "fmin", "equal", "not_equal", "less", "less_equal", "greater", "greater_equal"}
-REFUSED = {"imag"}
+REFUSED: set[str] = set()
 MATRICES = {n for n in OPS if OPS[n].function.__module__ == "autograd.ops.solve"}  # want matrices far from singular
 UNARY = [
     n for n, row in ROWS.items() if n not in REFUSED and len(row.samples[0].shapes) == 1 and row.samples[-1].shapes == ((),)

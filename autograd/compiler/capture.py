@@ -13,19 +13,21 @@ from typing import Any, NamedTuple
 
 import numpy
 
-from autograd.compiler import compose, trace, windows  # noqa: F401  # compose and windows also fill trace's namespace
-from autograd.compiler.places import unsupported
+from autograd.compiler import compose, trace, windows  # noqa: F401  # compose and windows fill trace's namespace
+from autograd.compiler.called import call_for_other_dtypes, eager
 from autograd.compiler.storage import Storage
 from autograd.compiler.trace import Traced
 from autograd.errors import GraphError, IndexingError, UnsupportedError, user_line
 from autograd.rule import Op, np
 from autograd.tape import mode, writes
 from autograd.tensor import Tensor, wrap
+from autograd.trees import leaves, rebuild
 
 __all__ = ["Capture", "Program", "Result", "map_tree"]
 
 
 LONG_INDEX = 1 << 16  # bytes
+call_for_other_dtypes()
 
 
 class Program:
@@ -85,14 +87,14 @@ class _Part:
         return lambda x, at: namespace.reshape(x, (-1,))[at]
 
 
+def _made(value: Traced) -> Traced:
+    """A value that leaves the program: one of a dtype without machine code is what a call gives."""
+    return trace.fresh(value) if trace.foreign(value.dtype) and value.function != "call" else value
+
+
 def _made_inside(holder: Any) -> bool:
     """Whether a leaf was made while recording, such as ``x.detach().requires_grad_()``: every call makes one of its own."""
     return isinstance(holder._data if isinstance(holder, Tensor) else getattr(holder, "data", None), Traced)
-
-
-def _holds_tensor(tree: Any) -> bool:
-    items = tree.values() if isinstance(tree, dict) else tree
-    return any(isinstance(a, Tensor) or isinstance(a, tuple | list | dict) and _holds_tensor(a) for a in items)
 
 
 class Capture:
@@ -216,6 +218,8 @@ class Capture:
 
     def ones(self, shape: tuple[int, ...], dtype: Any) -> Any:
         """The seed of a backward pass."""
+        if trace.foreign(numpy.dtype(dtype)):
+            return trace.constant(numpy.ones(shape, dtype))
         return trace.broadcast_to(trace.constant(1, dtype), shape)
 
     def read(self, holder: Any, name: str) -> Any:
@@ -289,11 +293,8 @@ class Capture:
 
     def eager(self, name: str, function: Callable[..., Any], arguments: Any, settings: Any) -> Tensor:
         """A call of a function that has no compiled form and needs no derivative, in the middle of the program."""
-        nested = [a for a in (*arguments, *settings.values()) if isinstance(a, tuple | list | dict)]
-        if any(isinstance(a, Tensor) for a in settings.values()) or any(_holds_tensor(a) for a in nested):
-            raise unsupported(f"{name} of tensors in a container or by keyword", "Pass them one by one")
-        given = tuple(self.lift(a, a._data) if isinstance(a, Tensor) else a for a in arguments)
-        return wrap(compose.eager(name, function, given, settings))
+        given = [self.lift(a, a._data) if isinstance(a, Tensor) else a for a in leaves((arguments, settings))]
+        return wrap(eager(name, function, *rebuild((tuple(arguments), settings), given)))
 
     def check(self, valid: Traced, message: str, kind: type[Exception] = IndexingError) -> None:
         """Take down that something must hold when the program runs, or it ends before anything is written."""
@@ -346,7 +347,7 @@ class Capture:
         held = {r.slot: (r.holder, r.name) for r in self.program.reads}
         for place, value in self.storage.changed():
             if place.function == "state" or place.tick in self._given:
-                self.program.commits.append((place, value))
+                self.program.commits.append((place, _made(value)))
             elif place.function == "argument" and place.settings["slot"] in held:  # an attribute, a gradient
                 holder, name = held[place.settings["slot"]]
                 if (id(holder), name) not in self._journal:
@@ -355,7 +356,7 @@ class Capture:
     def _final(self, value: Any) -> Any:
         if not isinstance(value, Tensor):
             return value
-        return self.lift(value, value._data)
+        return _made(self.lift(value, value._data))
 
     def _result(self, answer: Any) -> Any:
         if answer is None:
@@ -365,7 +366,7 @@ class Capture:
                 "a jitted function returns None, a Tensor, or lists, tuples and dictionaries of them; got "
                 f"{type(answer).__name__}. ({user_line()})"
             )
-        self.program.results.append(self.lift(answer, answer._data))
+        self.program.results.append(_made(self.lift(answer, answer._data)))
         return Result(len(self.program.results) - 1)
 
 

@@ -11,7 +11,8 @@ from typing import Any
 import numpy
 
 from autograd.compiler import places
-from autograd.compiler.places import gather, moveaxis, numbered, unsupported
+from autograd.compiler.called import call_absent_functions, eager
+from autograd.compiler.places import gather, moveaxis, numbered
 from autograd.compiler.trace import NAMESPACE as np
 from autograd.compiler.trace import (
     Traced,
@@ -24,7 +25,6 @@ from autograd.compiler.trace import (
     reshape,
     transpose,
 )
-from autograd.kernels import linalg
 
 __all__: list[str] = []
 
@@ -241,57 +241,7 @@ def einsum(subscripts: str, *xs: Any) -> Any:
     return y if len(letters) == len(out) else np.sum(y, axis=tuple(range(len(out), len(letters))))
 
 
-def eager(name: str, function: Callable[..., Any], arguments: tuple[Any, ...], settings: dict[str, Any]) -> Traced:
-    """A call of a NumPy function in the middle of a program, for what has no compiled form.
-
-    Its result must be one array whose shape does not depend on values: it is tried on two sets of arrays.
-    """
-    inputs = tuple(a for a in arguments if isinstance(a, Traced))
-
-    def call(*arrays: Any) -> Any:
-        given = iter(arrays)
-        return function(*(next(given) if isinstance(a, Traced) else a for a in arguments), **settings)
-
-    try:
-        with numpy.errstate(all="ignore"):
-            made = [call(*(fill(x) for x in inputs)) for fill in (_ones, _counted)]
-    except Exception as error:
-        raise unsupported(f"{name} ({error})") from error
-    if not all(isinstance(y, ndarray | numpy.generic) for y in made) or made[0].shape != made[1].shape:
-        raise unsupported(f"{name}, whose result has no shape that is known before the values are,")
-    return Traced("call", inputs, made[0].shape, made[0].dtype, name=name, call=call)
-
-
-def _ones(x: Traced) -> Any:
-    return _regular(numpy.ones(x.shape, x.dtype))
-
-
-def _counted(x: Traced) -> Any:
-    return _regular(numpy.arange(x.size).reshape(x.shape).astype(x.dtype))
-
-
-def _regular(a: Any) -> Any:
-    """Square matrices with a heavy diagonal, so that they have inverses; other arrays as they are."""
-    if a.ndim < 2 or a.shape[-1] != a.shape[-2] or a.dtype.kind != "f":
-        return a
-    return a + (a.size + 1.0) * a.size * numpy.eye(a.shape[-1], dtype=a.dtype)
-
-
-def _absent(name: str, function: Any) -> Callable[..., Any]:
-    """A function that has no compiled form: it is called as it is where it meets an instruction."""
-
-    def call(*arguments: Any, **settings: Any) -> Any:
-        if any(isinstance(a, Traced) for a in arguments):
-            return eager(name, function, arguments, settings)
-        return function(*arguments, **settings)
-
-    return call
-
-
-for _name, _thing in list(vars(np).items()):
-    _known = (getattr(numpy, _name, None), getattr(linalg, _name, None))
-    if callable(_thing) and not isinstance(_thing, type) and _thing in _known:
-        setattr(np, _name, _absent(_name, _thing))
+call_absent_functions()
 np.__dict__.update(
     clip=clip, fmax=fmax, fmin=fmin, logaddexp=logaddexp, floor_divide=floor_divide, remainder=remainder,
     isnan=_of_floats("isnan", False), isinf=_of_floats("isinf", False), isfinite=_of_floats("isfinite", True),
@@ -299,7 +249,3 @@ np.__dict__.update(
     max=_boolean("max"), min=_boolean("min"), any=any_, all=all_, argmax=_extreme_index("max"), argmin=_extreme_index("min"),
     argsort=argsort, var=var, std=std, cumsum=cumsum, matmul=product, einsum=einsum, **places.FUNCTIONS,
 )  # fmt: skip
-setattr(Traced, "__getitem__", lambda x, index: places.getitem(x, index))  # noqa: B010
-for _operator, _function in (("matmul", product), ("mod", remainder), ("floordiv", floor_divide)):
-    setattr(Traced, f"__{_operator}__", lambda a, b, _f=_function: _f(a, b))
-    setattr(Traced, f"__r{_operator}__", lambda b, a, _f=_function: _f(a, b))

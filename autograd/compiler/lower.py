@@ -51,7 +51,7 @@ from autograd.compiler.products import small_product, written_out
 from autograd.compiler.simplify import order, roots, simplify
 from autograd.compiler.split import phases, split
 from autograd.compiler.tidy import tidy
-from autograd.compiler.trace import REDUCTIONS, Traced
+from autograd.compiler.trace import REDUCTIONS, Traced, foreign
 
 __all__ = ["Lowered", "lower"]
 
@@ -140,7 +140,9 @@ class Lowered:
             self.name_of[x.tick] = f"{letter}{k}"
             if x.tick in reached:
                 self.buffers[f"{letter}{k}"] = Buffer(x.dtype, x.shape, place, k)
-        self.constants = [x for x in self.instructions if x.function == "constant" and x.size != 1]
+        called = {i.tick for x in self.instructions if x.function == "call" for i in x.inputs}
+        known = (x for x in self.instructions if x.function == "constant")
+        self.constants = [x for x in known if x.size != 1 or x.tick in called]
         for k, x in enumerate(self.constants):
             self.name_of[x.tick] = f"c{k}"
             self.buffers[f"c{k}"] = Buffer(x.dtype, x.shape, "constant", k)
@@ -569,7 +571,7 @@ class Lowered:
         shape_of = {state.tick: state.shape for state, _ in self.program.commits}
         copies = []
         for state, new in self.program.commits:
-            elsewhere = any(
+            elsewhere = foreign(state.dtype) or any(
                 r.tick == state.tick and not (r.exact and shape_of[other] == state.shape)
                 for other, found in reads.items() for r in found
             )  # fmt: skip
@@ -603,7 +605,11 @@ class Lowered:
         self.steps.extend(writes)
         for state, name in copies:
             target = self.name_of[state.tick]
-            self.steps.append(Plain([f"{target}[...] = {name}"], target, [name], ["write"]))
+            if foreign(state.dtype):
+                number = sum(isinstance(step, Call) for step in self.steps)
+                self.steps.append(Call(number, lambda a: a, [name], target, ["write"]))
+            else:
+                self.steps.append(Plain([f"{target}[...] = {name}"], target, [name], ["write"]))
 
     def _reads_of_copy(self, new: Traced) -> list[Read]:
         probe = Traced("positive", (new,), new.shape, new.dtype)

@@ -13,19 +13,26 @@ from typing import Any
 
 import numpy
 
+from autograd.compiler.called import eager
 from autograd.compiler.trace import NAMESPACE as np
-from autograd.compiler.trace import Traced, _axes, broadcast_to, constant, lifted, must_hold, reshape, transpose
-from autograd.errors import UnsupportedError, user_line
+from autograd.compiler.trace import (
+    Traced,
+    _axes,
+    broadcast_to,
+    constant,
+    foreign,
+    lifted,
+    must_hold,
+    reshape,
+    transpose,
+    unsupported,
+)
 from autograd.instructions import is_basic
+from autograd.instructions import np as on_arrays
 
-__all__ = ["gather", "has_traced", "moveaxis", "numbered", "unsupported", "written"]
+__all__ = ["gather", "has_traced", "moveaxis", "numbered", "written"]
 
 ndarray = numpy.ndarray
-
-
-def unsupported(what: str, instead: str = "Call it outside of jit") -> UnsupportedError:
-    """The error for what has no compiled form."""
-    return UnsupportedError(f"{what} has no compiled form yet. {instead}. ({user_line()})")
 
 
 # ---- gather and scatter ------------------------------------------------------------------------------------------------
@@ -225,6 +232,8 @@ def write(x: Any, v: Any, path: Any) -> Any:
 
 def written(x: Traced, v: Traced, path: Any, index: Any) -> Traced:
     """x with v at an index of the view that a path leads to."""
+    if foreign(x.dtype):
+        return eager("write", on_arrays.write, (x, v, (*path, (None, {"index": index}))), {})
     if not path and is_basic(index):  # the box is known without any numbers
         box, target = boxed(x.shape, index), _empty(x.shape)[index].shape
         if box is not None:

@@ -21,6 +21,21 @@ from autograd.tape import mode
 __all__ = ["NAMESPACE", "Traced", "constant", "elementwise_names"]
 
 REDUCTIONS = ("sum", "max", "min", "prod")
+OF_ANY_DTYPE = ("argument", "state", "constant", "call")
+
+
+class Foreign(UnsupportedError):
+    """That an instruction would be of a dtype for which there is no machine code."""
+
+
+def foreign(dtype: Any) -> bool:
+    """Whether there is no machine code for arrays of a dtype."""
+    return dtype.kind not in "biuf" or dtype.kind == "f" and dtype.itemsize not in (4, 8)
+
+
+def unsupported(what: str, instead: str = "Call it outside of jit") -> UnsupportedError:
+    """The error for what has no compiled form."""
+    return UnsupportedError(f"{what} has no compiled form yet. {instead}. ({user_line()})")
 
 
 class Traced:
@@ -35,8 +50,10 @@ class Traced:
         self.function, self.inputs, self.settings = function, inputs, settings
         self.shape, self.dtype = tuple(shape), numpy.dtype(dtype)
         self.weak: type | None = None  # int or float where it stands for a Python number, which widens no array
-        if self.dtype.kind not in "biuf" or self.dtype.kind == "f" and self.dtype.itemsize not in (4, 8):
-            raise UnsupportedError(f"arrays of {self.dtype} have no compiled form. Call it outside of jit. ({user_line()})")
+        if self.dtype.kind not in "biufc":
+            raise unsupported(f"an array of {self.dtype}")
+        if function not in OF_ANY_DTYPE and any(foreign(i.dtype) for i in (self, *inputs) if isinstance(i, Traced)):
+            raise Foreign(f"{function} of {self.dtype} has no compiled form. Call it outside of jit. ({user_line()})")
         Traced._ticks += 1
         self.tick: float = Traced._ticks
 
@@ -69,17 +86,22 @@ class Traced:
     def __repr__(self) -> str:
         return f"%{self.tick} = {self.function} {self.dtype}{list(self.shape)}"
 
+    @property
+    def real(self) -> Any:
+        """Real part."""
+        return NAMESPACE.real(self)
+
     def reshape(self, *shape: Any) -> Any:
-        return reshape(self, shape[0] if len(shape) == 1 and isinstance(shape[0], tuple | list) else shape)
+        return NAMESPACE.reshape(self, shape[0] if len(shape) == 1 and isinstance(shape[0], tuple | list) else shape)
 
     def sum(self, axis: Any = None, keepdims: bool = False) -> Any:
         return NAMESPACE.sum(self, axis=axis, keepdims=keepdims)
 
     def astype(self, dtype: Any, **_: Any) -> Any:
-        return self if numpy.dtype(dtype) == self.dtype else Traced("cast", (self,), self.shape, dtype)
+        return NAMESPACE.astype(self, dtype)
 
     def broadcast_to(self, shape: Any) -> Any:
-        return broadcast_to(self, shape)
+        return NAMESPACE.broadcast_to(self, shape)
 
 
 def constant(value: Any, dtype: Any = None) -> Traced:
@@ -90,6 +112,10 @@ def constant(value: Any, dtype: Any = None) -> Traced:
 
 def fresh(x: Traced) -> Traced:
     """The same value as an instruction of its own."""
+    if foreign(x.dtype):
+        value = x.settings.get("value")
+        inputs, call = ((x,), lambda a: a) if value is None else ((), lambda: value)
+        return Traced("call", inputs, x.shape, x.dtype, name="copy", call=call)
     y = Traced("reshape", (x,), x.shape, x.dtype)
     y.weak = x.weak
     return y
@@ -297,7 +323,9 @@ def _like(fill: int) -> Callable[..., Any]:
 
 def astype(x: Any, dtype: Any) -> Any:
     """The same values in another dtype."""
-    return x.astype(dtype)
+    if not isinstance(x, Traced):
+        return numpy.asarray(x).astype(dtype)
+    return x if numpy.dtype(dtype) == x.dtype else Traced("cast", (x,), x.shape, dtype)
 
 
 NAMESPACE: Any = ModuleType("trace", "NumPy's names, giving instructions instead of values.")
@@ -312,17 +340,24 @@ NAMESPACE.__dict__.update(
     ones_like=_like(1), astype=astype,
 )  # fmt: skip
 
+
+
+def _operator(name: str, turned: bool = False) -> Callable[..., Any]:
+    """A method that is the function of a name in the namespace."""
+    if turned:
+        return lambda b, a: getattr(NAMESPACE, name)(a, b)
+    return lambda *operands: getattr(NAMESPACE, name)(*operands)
+
+
 for _python, _name in {
     "add": "add", "sub": "subtract", "mul": "multiply", "truediv": "true_divide", "pow": "power", "mod": "remainder",
-    "floordiv": "floor_divide", "and": "bitwise_and", "or": "bitwise_or",
+    "floordiv": "floor_divide", "and": "bitwise_and", "or": "bitwise_or", "matmul": "matmul",
 }.items():  # fmt: skip
-    _emit = getattr(NAMESPACE, _name)
-    setattr(Traced, f"__{_python}__", lambda a, b, _f=_emit: _f(a, b))
-    setattr(Traced, f"__r{_python}__", lambda b, a, _f=_emit: _f(a, b))
+    setattr(Traced, f"__{_python}__", _operator(_name))
+    setattr(Traced, f"__r{_python}__", _operator(_name, turned=True))
 for _python, _name in {
     "lt": "less", "le": "less_equal", "gt": "greater", "ge": "greater_equal", "eq": "equal", "ne": "not_equal",
-    "neg": "negative", "abs": "absolute", "invert": "invert", "matmul": "matmul",
+    "neg": "negative", "abs": "absolute", "invert": "invert", "getitem": "getitem",
 }.items():  # fmt: skip
-    _emit = getattr(NAMESPACE, _name)
-    setattr(Traced, f"__{_python}__", lambda *a, _f=_emit: _f(*a))
+    setattr(Traced, f"__{_python}__", _operator(_name))
 Traced.__hash__ = object.__hash__  # type: ignore[method-assign]
