@@ -17,6 +17,8 @@ import numpy
 
 from autograd.errors import DTypeError, GraphError, user_line
 from autograd.rule import OPS, Op, bind
+from autograd.tape import mode
+from autograd.tensor import Tensor
 
 __all__ = ["Value"]
 
@@ -51,7 +53,7 @@ class Value:
 
     def __init__(self, data: Any, name: str | None = None):
         try:
-            self.data = float(data)
+            self.data = data if _recorded(data) and mode.capture is not None else float(data)
         except (TypeError, ValueError):
             raise DTypeError(f"a Value holds one number, got {data!r:.60}. ({user_line()})") from None
         self.grad, self.name = 0.0, name
@@ -184,14 +186,20 @@ SCALAR.__dict__.update(
 Forward = Callable[..., Any]
 
 
-def _numpy_forward(op: Op, *arguments: float) -> float:
-    """Where Python's floats raise or turn complex, NumPy's have an answer: inf or NaN."""
+def _numpy_forward(op: Op, *arguments: Any) -> Any:
+    """Where Python's floats raise or turn complex, NumPy's have an answer: inf or NaN. While `jit` records: an instruction."""
+    if mode.capture is not None and any(map(_recorded, arguments)):
+        return op.forward(mode.capture.namespace)(*map(mode.capture.scalar, arguments))
     with numpy.errstate(all="ignore"):
         return float(op.forward()(*map(numpy.float64, arguments)))
 
 
-_BEYOND = (ArithmeticError, ValueError, AttributeError)
-"""What Python raises where NumPy computes on: 1/0, ln 0, a test of what became complex."""
+_BEYOND = (ArithmeticError, ValueError, AttributeError, TypeError, GraphError)
+"""What Python raises where NumPy computes on: 1/0, ln 0, a test of what became complex; or of what is not computed yet."""
+
+
+def _recorded(x: Any) -> bool:
+    return hasattr(x, "__traced__") or isinstance(x, Tensor)
 
 
 def contributions(v: Value, g: float) -> tuple[float, ...]:
@@ -203,11 +211,15 @@ def contributions(v: Value, g: float) -> tuple[float, ...]:
         return _as_numpy(v, g, *arguments)
 
 
-def _as_numpy(v: Value, g: float, *arguments: float) -> tuple[float, ...]:
-    """The same in NumPy's arithmetic."""
+def _as_numpy(v: Value, g: Any, *arguments: Any) -> tuple[Any, ...]:
+    """The same in NumPy's arithmetic, or as instructions while `jit` records."""
     op = v._op
     assert op is not None
     plan = op.plan(tuple(range(len(arguments))), len(arguments))
+    if mode.capture is not None and any(map(_recorded, (g, v.data, *arguments))):
+        saved = plan.save(*map(mode.capture.scalar, (*arguments, v.data)))
+        pulls, seed = plan.rules(mode.capture.namespace)[0], mode.capture.scalar(g)
+        return tuple(pull(seed, saved, None) if pull is not None else seed for pull in pulls)
     with numpy.errstate(all="ignore"):
         numbers = [numpy.float64(x) for x in (*arguments, v.data)]
         saved, seed = plan.save(*numbers), numpy.float64(g)

@@ -15,6 +15,7 @@ import numpy
 
 from autograd.compiler import compose, trace, windows  # noqa: F401  # compose and windows fill trace's namespace
 from autograd.compiler.called import call_for_other_dtypes, eager
+from autograd.compiler.guards import Survey
 from autograd.compiler.storage import Storage
 from autograd.compiler.trace import Traced
 from autograd.errors import GraphError, IndexingError, UnsupportedError, user_line
@@ -22,6 +23,7 @@ from autograd.rule import Op, np
 from autograd.tape import mode, writes
 from autograd.tensor import Tensor, wrap
 from autograd.trees import leaves, rebuild
+from autograd.value import Value
 
 __all__ = ["Capture", "Program", "Result", "map_tree"]
 
@@ -47,6 +49,9 @@ class Program:
         self.frozen: list[Any] = []  # arrays whose contents of the moment went into the program
         self.shown: list[Any] = []  # arrays of Tensors of which Python code saw the values
         self.computed: list[Any] = []  # bare arrays that are inputs, which Python code may have computed
+        self.cells: list[Value] = []  # Values that are reached from outside: their numbers are an input
+        self.cells_slot: int | None = None  # of that input
+        self.cell_results: list[tuple[int, str, Any]] = []  # which cell, data or grad, its new number: a Traced or a float
         self.structure: Any = None  # what is returned: numbers stand for results in it
 
 
@@ -71,12 +76,12 @@ class Draw(NamedTuple):
 
 
 class Result:
-    """The place of a result in what a function returns."""
+    """The place of a result in what a function returns; of the data of a Value, with its grad as the next result."""
 
-    __slots__ = ("number",)
+    __slots__ = ("number", "value")
 
-    def __init__(self, number: int):
-        self.number = number
+    def __init__(self, number: int, value: bool = False):
+        self.number, self.value = number, value
 
 
 class _Part:
@@ -106,6 +111,7 @@ class Capture:
         self.storage = Storage()
         self._state_of: dict[int, Traced] = {}  # array -> the instruction that reads it
         self._owned: dict[int, list[Any]] = {}  # array that owns memory -> those of its parts that are read
+        self._cells: list[tuple[Value, Traced, Traced]] = []  # with the instructions that read them
         self._parts: set[int] = set()  # arrays that are read as a part of the owner
         self._held: list[Any] = []
         self._given: set[float] = set()  # instructions that stand for arguments of the function
@@ -316,6 +322,9 @@ class Capture:
         """
         program = self.program
         numbers = iter(weak)
+        given = [a for a in leaves((arguments, named)) if isinstance(a, Value)]
+        program.cells = Survey(function).values
+        cells = list({id(v): v for v in given}.values()) + program.cells
 
         def input_for(a: Any) -> Any:
             if not isinstance(a, numpy.ndarray):
@@ -328,19 +337,53 @@ class Capture:
 
         traced, traced_named = map_tree(input_for, arguments), map_tree(input_for, named)
         mode.set(capture=self)
+        before = [(v, v.data, v.grad) for v in cells]
         try:
+            self._enter_cells(cells)
             answer = function(*traced, **traced_named)
             program.structure = map_tree(self._result, answer)
             self._commit()
+            self._leave_cells()
             for holder, name, _ in self._journal.values():
                 if _made_inside(holder):
                     continue  # nobody outside has it
                 program.attributes.append((holder, name, self._final(getattr(holder, name))))
         finally:
             mode.set(capture=None)
+            for v, data, grad in before:
+                v.data, v.grad = data, grad
             for holder, name, old in self._journal.values():
                 setattr(holder, name, old)
         return program
+
+    # ---- Values -----------------------------------------------------------------------------------------------------
+
+    def scalar(self, x: Any) -> Any:
+        """A number of a Value as an instruction."""
+        if isinstance(x, Tensor):
+            x = self.lift(x, x._data).astype(float)
+        return x if isinstance(x, Traced) else trace.constant(float(x))
+
+    def _enter_cells(self, cells: list[Value]) -> None:
+        """Let Values from outside hold instructions, which read their numbers when the program runs."""
+        if not cells:
+            return
+        array = Traced("argument", (), (len(cells), 2), float, slot=len(self.program.arguments))
+        self.program.arguments.append(array)
+        self.program.cells_slot = array.settings["slot"]
+        for k, v in enumerate(cells):
+            data, grad = (trace.NAMESPACE.getitem(array, (k, j)) for j in (0, 1))
+            v.data, v.grad = data, grad
+            self._cells.append((v, data, grad))
+
+    def _leave_cells(self) -> None:
+        """Take down their numbers after the step."""
+        for k, (v, data, grad) in enumerate(self._cells):
+            for name, old in (("data", data), ("grad", grad)):
+                new = getattr(v, name)
+                if new is not old:
+                    number = float(new) if isinstance(new, int | float) else self.scalar(new)
+                    self.program.cell_results.append((k, name, number))
 
     def _commit(self) -> None:
         """Take down what the program leaves in the memory that others see."""
@@ -361,9 +404,14 @@ class Capture:
     def _result(self, answer: Any) -> Any:
         if answer is None:
             return None
+        if isinstance(answer, Value):
+            self.program.results += [self.scalar(answer.data), self.scalar(answer.grad)]
+            return Result(len(self.program.results) - 2, value=True)
+        if isinstance(answer, Traced):  # what a Value holds
+            answer = wrap(answer)
         if not isinstance(answer, Tensor):
             raise GraphError(
-                "a jitted function returns None, a Tensor, or lists, tuples and dictionaries of them; got "
+                "a jitted function returns None, a Tensor, a Value, or lists, tuples and dictionaries of them; got "
                 f"{type(answer).__name__}. ({user_line()})"
             )
         self.program.results.append(_made(self.lift(answer, answer._data)))

@@ -9,17 +9,19 @@ import numpy
 from autograd.compiler.capture import map_tree
 from autograd.errors import GraphError, user_line
 from autograd.tensor import Tensor, wrap
+from autograd.value import Value
 
 __all__ = ["checked"]
 
-Values = list[tuple[str, Any]]
+Found = list[tuple[str, Any]]
 
 
 class _State:
-    """What a step can change, as it is now: arrays of Tensors, their gradients, random streams."""
+    """What a step can change, as it is now: arrays of Tensors, their gradients, random streams, Values."""
 
-    def __init__(self, tensors: list[Tensor], holders: list[tuple[Any, str]], generators: list[Any]):
-        self._tensors, self._holders, self._generators = tensors, holders, generators
+    def __init__(self, tensors: list[Tensor], holders: list[tuple[Any, str]], generators: list[Any], cells: list[Value]):
+        self._tensors, self._holders, self._generators, self._cells = tensors, holders, generators, cells
+        self._numbers = [(v.data, v.grad) for v in cells]
         self._arrays = [t._data.copy() for t in tensors]
         self._attributes = [getattr(h, n) for h, n in holders]
         self._gradients = [a._data.copy() if isinstance(a, Tensor) else None for a in self._attributes]
@@ -27,7 +29,7 @@ class _State:
 
     def again(self) -> _State:
         """The same things as they are now."""
-        return _State(self._tensors, self._holders, self._generators)
+        return _State(self._tensors, self._holders, self._generators, self._cells)
 
     def restore(self) -> None:
         """Put everything back, in place."""
@@ -39,14 +41,20 @@ class _State:
             setattr(holder, name, value)
         for g, stream in zip(self._generators, self._streams, strict=True):
             g.set_state(stream)
+        for v, (data, grad) in zip(self._cells, self._numbers, strict=True):
+            v.data, v.grad = data, grad
 
-    def values(self) -> Values:
+    def values(self) -> Found:
         """Everything with a name for messages."""
         found = [
             (f"the tensor {t.name!r}" if t.name else f"a tensor of shape {t.shape}", a)
             for t, a in zip(self._tensors, self._arrays, strict=True)
         ]
         found += [(f"a gradient ({name})", g) for (_, name), g in zip(self._holders, self._gradients, strict=True)]
+        found += [
+            (f"the Value {v.name!r}" if v.name else "a Value", numpy.array(n))
+            for v, n in zip(self._cells, self._numbers, strict=True)
+        ]
         return found + [("the position of a Generator", repr(s)) for s in self._streams]
 
 
@@ -61,9 +69,10 @@ def checked(compiled: Any, variant: Any, tree: Any, arguments: tuple[Any, ...], 
     tensors = list({id(t._data): t for _, t, _ in program.states}.values())
     tensors += [wrap(tree.given[k]) for k in variant.overwritten]
     holders = list({(id(h), n): (h, n) for h, n, *_ in (*program.attributes, *program.expected_none, *program.reads)}.values())
-    before = _State(tensors, holders, list({id(d.generator): d.generator for d in program.draws}.values()))
+    generators = list({id(d.generator): d.generator for d in program.draws}.values())
+    before = _State(tensors, holders, generators, tree.values + program.cells)
     try:
-        answer = variant.run(tree.inputs, tree.given)
+        answer = variant.run(tree.inputs, tree.given, tree.values)
         after = before.again()
         before.restore()
         expected = compiled.function(*arguments, **named)
@@ -77,18 +86,18 @@ def checked(compiled: Any, variant: Any, tree: Any, arguments: tuple[Any, ...], 
     return answer
 
 
-def _leaves(tree: Any) -> Values:
-    found: Values = []
+def _leaves(tree: Any) -> Found:
+    found: Found = []
 
     def note(x: Any) -> None:
-        value = x._data if isinstance(x, Tensor) else x if x is None else numpy.asarray(x)
+        value = x._data if isinstance(x, Tensor) else x if x is None else numpy.array(x.data if isinstance(x, Value) else x)
         found.append((f"result {len(found)}", value))
 
     map_tree(note, tree)
     return found
 
 
-def _compare(got: Values, want: Values, compiled: Any) -> None:
+def _compare(got: Found, want: Found, compiled: Any) -> None:
     if len(got) != len(want):
         raise _differs(compiled, f"the number of results: {len(got)} compiled, {len(want)} eager")
     for (label, a), (_, b) in zip(got, want, strict=True):

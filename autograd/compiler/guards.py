@@ -24,6 +24,7 @@ from autograd.compiler.address import memory
 from autograd.compiler.words import place_of_cell, place_of_slot, place_of_version, same_words, word_of_field
 from autograd.errors import is_internal
 from autograd.tensor import Tensor
+from autograd.value import Value
 
 __all__ = ["Condition", "Survey", "changed", "flat", "frozen", "slot"]
 
@@ -147,11 +148,12 @@ def changed(conditions: list[Condition]) -> list[str]:
 
 
 class Survey:
-    """Everything that a function reaches, as conditions; the arrays among it."""
+    """Everything that a function reaches, as conditions; the arrays and Values among it."""
 
     def __init__(self, function: Any):
         self.conditions: list[Condition] = []
         self.arrays: dict[int, tuple[Any, str]] = {}
+        self.values: list[Value] = []  # whose numbers are inputs, not conditions
         self._seen: set[int] = set()
         self._keep: list[Any] = []  # so that an id stays its own
         self._names: set[str] = set()
@@ -181,6 +183,8 @@ class Survey:
     def _visit(self, value: Any, label: str) -> None:
         if isinstance(value, numpy.ndarray):
             self.arrays[id(value)] = (value, label)
+        elif isinstance(value, Value):
+            self.values.append(value)
         elif isinstance(value, FunctionType):
             self._function(value)
         elif isinstance(value, MethodType):

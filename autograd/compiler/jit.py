@@ -21,6 +21,7 @@ from autograd.compiler.variant import MISS, Variant
 from autograd.errors import DTypeError, GraphError, UnsupportedError, user_line
 from autograd.tape import mode
 from autograd.tensor import Tensor
+from autograd.value import Value
 
 __all__ = ["Compiled", "jit"]
 
@@ -90,7 +91,7 @@ class Compiled:
             from autograd.compiler.checked import checked
 
             return checked(self, variant, tree, arguments, named)
-        return variant.run(tree.inputs, tree.given)
+        return variant.run(tree.inputs, tree.given, tree.values)
 
     def _fall_back(self, error: Exception, arguments: tuple[Any, ...], named: dict[str, Any]) -> Any:
         """Run as it is, now and from now on, and say why once."""
@@ -177,6 +178,7 @@ class _Arguments:
     def __init__(self, arguments: tuple[Any, ...], named: dict[str, Any]):
         self.inputs: list[Any] = []
         self.given: list[Any] = []  # the user's own arrays, in whose place `inputs` has copies where it must
+        self.values: list[Value] = []
         self.weak: list[bool] = []
         self.signature: list[Any] = []
         key: list[Any] = [mode.record, defaults._default]
@@ -231,13 +233,19 @@ class _Arguments:
             key.append(kind)
             self.signature.append(("float",) if kind is float else ("nested",))
             return array
-        if kind in (int, bool, str) or a is None:
+        if kind is Value:
+            at = next((k for k, v in enumerate(self.values) if v is a), len(self.values))  # one that is given twice is one
+            self.values[at:] = self.values[at:] or [a]
+            key.append((kind, at))
+            self.signature.append(("nested",))
+            return a
+        if kind in (int, bool, str, complex) or a is None:
             key.append((kind, a))
             self.signature.append(("static", a))
             return a
         raise DTypeError(
-            "an argument of a jitted function is an array, a number, a string, or a list, tuple or dictionary of them, got "
-            f"{kind.__name__}. ({user_line()})"
+            "an argument of a jitted function is an array, a number, a string, a Value, or a list, tuple or dictionary of them, "
+            f"got {kind.__name__}. ({user_line()})"
         )
 
     def record(self, function: Callable[..., Any]) -> Variant:

@@ -86,7 +86,7 @@ class Lowered:
     def __init__(self, program: Program, threads: int = 1):
         simplify(program)
         self.program = program
-        produced = [*program.results, *(v for _, _, v in program.attributes if isinstance(v, Traced))]
+        produced = [*program.results, *(v for _, _, v in (*program.attributes, *program.cell_results) if isinstance(v, Traced))]
         self.slots: dict[float, int] = {}  # instruction -> the number of the output that holds it
         for x in produced:
             self.slots.setdefault(x.tick, len(self.slots))

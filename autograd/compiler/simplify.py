@@ -31,7 +31,7 @@ def simplify(program: Program) -> None:
 def roots(program: Program) -> list[Traced]:
     """What a program is there to compute."""
     values = [*program.results, *(new for _, new in program.commits), *(v for _, _, v in program.attributes)]
-    values += [bad for bad, _ in program.checks]
+    values += [bad for bad, _ in program.checks] + [new for _, _, new in program.cell_results]
     return [v for v in values if isinstance(v, Traced)]
 
 
@@ -59,6 +59,7 @@ def merge(program: Program) -> None:
     program.results = [twin[r.tick] for r in program.results]
     program.checks = list({twin[bad.tick].tick: (twin[bad.tick], message) for bad, message in program.checks}.values())
     program.commits = [(state, twin[new.tick]) for state, new in program.commits]
+    program.cell_results = [(k, n, twin[v.tick] if isinstance(v, Traced) else v) for k, n, v in program.cell_results]
     program.attributes = [(h, n, twin[v.tick] if isinstance(v, Traced) else v) for h, n, v in program.attributes]
 
 

@@ -17,6 +17,7 @@ import numpy
 from autograd.errors import GraphError, UnsupportedError, user_line
 from autograd.rule import np
 from autograd.tape import mode
+from autograd.tensor import Tensor
 
 __all__ = ["NAMESPACE", "Traced", "constant", "elementwise_names"]
 
@@ -82,6 +83,15 @@ class Traced:
 
     def __bool__(self) -> bool:
         raise self.concretised("a branch (if, while, and, or)")
+
+    def __float__(self) -> float:
+        raise self.concretised("float()")
+
+    def __int__(self) -> int:
+        raise self.concretised("int()")
+
+    def __format__(self, spec: str) -> str:
+        return f"<recorded {self.dtype}{list(self.shape)}>"
 
     def __repr__(self) -> str:
         return f"%{self.tick} = {self.function} {self.dtype}{list(self.shape)}"
@@ -343,10 +353,14 @@ NAMESPACE.__dict__.update(
 
 
 def _operator(name: str, turned: bool = False) -> Callable[..., Any]:
-    """A method that is the function of a name in the namespace."""
-    if turned:
-        return lambda b, a: getattr(NAMESPACE, name)(a, b)
-    return lambda *operands: getattr(NAMESPACE, name)(*operands)
+    """A method that is the function of a name in the namespace; with a Tensor, the Tensor's."""
+
+    def method(*operands: Any) -> Any:
+        if len(operands) == 2 and isinstance(operands[1], Tensor):
+            return NotImplemented
+        return getattr(NAMESPACE, name)(*(operands[::-1] if turned else operands))
+
+    return method
 
 
 for _python, _name in {

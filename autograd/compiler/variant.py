@@ -6,7 +6,7 @@ import ctypes
 import math
 import time
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import numpy
@@ -24,6 +24,7 @@ from autograd.kernels import threads
 from autograd.memory import let_go_of
 from autograd.tape import Together, Writes, writes
 from autograd.tensor import Tensor, wrap
+from autograd.value import Value
 
 __all__ = ["MISS", "Variant"]
 
@@ -99,7 +100,8 @@ class Variant:
         program = self.program
         results = [self.slots[x.tick] for x in program.results]
         found = [(h, n, self.slots[v.tick] if isinstance(v, Traced) else None, v) for h, n, v in program.attributes]
-        uses = Counter(results) + Counter(slot for _, _, slot, _ in found if slot is not None)
+        cells = [self.slots[v.tick] if isinstance(v, Traced) else None for _, _, v in program.cell_results]
+        uses = Counter(results) + Counter(slot for _, _, slot, _ in found if slot is not None) + Counter(cells)
         self._kept_slots = [(h, n, slot) for h, n, slot, _ in found if slot is not None and uses[slot] == 1]
         mine = {slot for _, _, slot in self._kept_slots}
         self._loose_slots = [k for k in range(len(self.outputs)) if k not in mine]
@@ -107,6 +109,10 @@ class Variant:
         self._results = [(number[s], s not in results[:k]) for k, s in enumerate(results)]
         self._shared = [(h, n, number[s]) for h, n, s, _ in found if s is not None and uses[s] > 1]
         self._known = [(h, n, v) for h, n, s, v in found if s is None]
+        self._cells = [
+            (k, name, None if slot is None else number[slot], v)
+            for (k, name, v), slot in zip(program.cell_results, cells, strict=True)
+        ]
 
     def _layout(self, floats: list[int]) -> Layout:
         fixed = {"state": list(map(address_of, self.arrays)), "constant": list(map(address_of, self._constants))}
@@ -152,7 +158,7 @@ class Variant:
 
     def _gate(self, signature: list[Any]) -> Callable[..., Any]:
         """A function of the arguments, a frame's table and its numbers: the arrays if all is as recorded, else None."""
-        if self.overwritten or any(s[0] == "nested" for s in signature):
+        if self.overwritten or self.program.cells_slot is not None or any(s[0] == "nested" for s in signature):
             return lambda arguments, table, numbers: None
         bound: dict[str, Any] = {
             "Tensor": Tensor, "ndarray": numpy.ndarray, "hold": self.valid, "address": address_of, "plain": is_plain,
@@ -218,14 +224,19 @@ class Variant:
             return MISS
         return self._launch(frame, held)
 
-    def run(self, inputs: list[Any], given: list[Any]) -> Any:
+    def run(self, inputs: list[Any], given: list[Any], values: list[Value]) -> Any:
         """The same for arguments that were looked at already: arrays in order, whose rows are one after another.
 
-        `given` are the user's arrays, of which these may be copies; into these goes what the program writes.
+        `given` are the user's arrays, of which these may be copies; into these goes what the program writes. `values` are
+        the Values among the arguments.
         """
         if self._owners or self.overwritten:
             self._apart(given)
-        answer = self._run(list(inputs))
+        cells = values + self.program.cells
+        if len({id(v) for v in cells}) < len(cells):
+            raise GraphError(f"a Value is an argument and reached from outside as well: leave the argument out. ({user_line()})")
+        numbers = [numpy.array([(v.data, v.grad) for v in cells])] if cells else []
+        answer = self._run([*inputs, *numbers], cells)
         for k in self.overwritten:
             if inputs[k] is not given[k]:
                 given[k][...] = inputs[k]
@@ -248,7 +259,7 @@ class Variant:
                         f"function writes into one of them. Pass a copy. ({user_line()})"
                     )
 
-    def _run(self, inputs: list[Any]) -> Any:
+    def _run(self, inputs: list[Any], cells: list[Value]) -> Any:
         try:
             frame = self._pool.pop()
         except IndexError:
@@ -264,7 +275,7 @@ class Variant:
             x = numpy.ascontiguousarray(getattr(read.holder, read.name)._data)
             inputs.append(x)
             frame.table[self._inputs[read.slot]] = address_of(x)
-        return self._launch(frame, inputs)
+        return self._launch(frame, inputs, cells)
 
     def ready(self) -> bool:
         """Whether everything that the program reads is what it was compiled for."""
@@ -278,7 +289,7 @@ class Variant:
         """In words, what is not as it was when this program was recorded."""
         return changed(self.conditions)
 
-    def _launch(self, frame: Frame, held: Any) -> Any:
+    def _launch(self, frame: Frame, held: Any, cells: Sequence[Value] = ()) -> Any:
         """Compute, commit, and set what the step would have set. `held` keeps the inputs alive meanwhile.
 
         The compiled code cannot be interrupted: what is raised once it has been called came after it. Then the rest of the
@@ -305,7 +316,7 @@ class Variant:
                 kind, message = self.program.checks[frame.table[self._status] - 1][1]
                 frame.table[self._status] = 0
                 raise Stopped(kind(message))
-            self._commit(frame, results, missing)
+            self._commit(frame, results, missing, cells)
         except Stopped as stopped:
             _put_back(streams or [])
             self._pool.append(frame)
@@ -314,13 +325,13 @@ class Variant:
             if mark is not None and _untouched(*mark):
                 _put_back(streams or [])
             else:
-                self._commit(frame, results, missing)
+                self._commit(frame, results, missing, cells)
             raise
         del held, drawn
         self._pool.append(frame)
         return self._rebuild(results)
 
-    def _commit(self, frame: Frame, results: list[Any], missing: Any) -> None:
+    def _commit(self, frame: Frame, results: list[Any], missing: Any, cells: Sequence[Value]) -> None:
         for k, copy in frame.copies:
             if k in self._changed:
                 self.arrays[k][...] = copy
@@ -333,6 +344,8 @@ class Variant:
             setattr(holder, name, wrap(results[n].copy()))
         for holder, name, value in self._known:
             setattr(holder, name, value)
+        for k, name, place, value in self._cells:
+            setattr(cells[k], name, value if place is None else results[place].item())
 
     def _draw(self, frame: Frame) -> list[Any]:
         """Draw the random numbers that the program takes, in its order."""
@@ -370,6 +383,12 @@ def _untouched(place: int, n: int, before: bytes) -> bool:
     return True
 
 
+def _value(data: Any, grad: Any) -> Value:
+    made = Value(data.item())
+    made.grad = grad.item()
+    return made
+
+
 def _put_back(streams: list[tuple[Any, Any]]) -> None:
     for generator, state in streams:
         generator.set_state(state)
@@ -377,11 +396,13 @@ def _put_back(streams: list[tuple[Any, Any]]) -> None:
 
 def _rebuilder(structure: Any, places: list[tuple[int, bool]]) -> Callable[[list[Any]], Any]:
     """A function of the arrays that were computed, giving what is returned: written out, for it runs in every call."""
-    known: dict[str, Any] = {"wrap": wrap}
+    known: dict[str, Any] = {"wrap": wrap, "value": _value}
 
     def text(tree: Any) -> str:
         if type(tree) is Result:
             number, first = places[tree.number]
+            if tree.value:
+                return f"value(results[{number}], results[{places[tree.number + 1][0]}])"
             return f"wrap(results[{number}])" if first else f"wrap(results[{number}].copy())"
         if type(tree) is tuple:
             return f"({''.join(text(item) + ', ' for item in tree)})"
