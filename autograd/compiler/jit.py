@@ -244,8 +244,8 @@ class _Arguments:
             self.signature.append(("static", a))
             return a
         raise DTypeError(
-            "an argument of a jitted function is an array, a number, a string, a Value, or a list, tuple or dictionary of them, "
-            f"got {kind.__name__}. ({user_line()})"
+            "an argument of a jitted function is an array, a number, a string, a Value, or a list, tuple or dictionary of "
+            f"them, got {kind.__name__}. ({user_line()})"
         )
 
     def record(self, function: Callable[..., Any]) -> Variant:

@@ -234,7 +234,9 @@ class Variant:
             self._apart(given)
         cells = values + self.program.cells
         if len({id(v) for v in cells}) < len(cells):
-            raise GraphError(f"a Value is an argument and reached from outside as well: leave the argument out. ({user_line()})")
+            raise GraphError(
+                f"a Value is an argument, and reached from outside as well. Leave the argument out. ({user_line()})"
+            )
         numbers = [numpy.array([(v.data, v.grad) for v in cells])] if cells else []
         answer = self._run([*inputs, *numbers], cells)
         for k in self.overwritten:
