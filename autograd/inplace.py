@@ -48,6 +48,8 @@ def assign(target: Tensor, index: Any, value: Any) -> None:
     root, path = getattr(target, "_view", (target, ()))
     source = value._data if isinstance(value, Tensor) else operand(value)
     above = value._node if isinstance(value, Tensor) else None
+    if mode.capture is None and not target._data.flags.writeable:
+        raise ArgumentError(f"the array of this tensor is read-only. Write to a copy: Tensor(t). ({user_line()})")
     if mode.record and isinstance(root._node, Leaf):
         raise GraphError(
             f"a leaf that requires a gradient{_called(root)} cannot be written in place while operations are recorded. "
@@ -80,8 +82,6 @@ def _store(target: Tensor, root: Tensor, index: Any, value: Any, source: Any) ->
         if mode.capture is not None:
             recorded = mode.record and (root._node is not None or getattr(value, "_node", None) is not None)
             mode.capture.write(target, index, value, root if recorded else None)
-        elif not array.flags.writeable:
-            raise ArgumentError(f"the array of this tensor is read-only. Write to a copy: Tensor(t). ({user_line()})")
         else:
             array[index] = source
     except AutogradError:

@@ -22,9 +22,12 @@ from autograd.compiler.trace import (
     expand_dims,
     lifted,
     matmul,
+    must_hold,
     reshape,
     transpose,
 )
+from autograd.errors import LinAlgError
+from autograd.kernels import linalg
 
 __all__: list[str] = []
 
@@ -216,6 +219,57 @@ def _stacks(a: Any, b: Any) -> Any:
     return matmul(a, b)
 
 
+# ---- linear systems ----------------------------------------------------------------------------------------------------
+
+
+def _routine(name: str, *arrays: Any, lower: bool = True) -> Traced:
+    """What a routine of LAPACK makes of the last of some stacks of matrices; of the same length, in float32 or float64."""
+    dtype = numpy.result_type(numpy.float32, *(a.dtype for a in arrays))
+    stack = numpy.broadcast_shapes(*(a.shape[:-2] for a in arrays))
+    given = tuple(broadcast_to(a.astype(dtype), (*stack, *a.shape[-2:])) for a in arrays)
+    return Traced("routine", given, given[-1].shape, dtype, name=name, lower=lower)
+
+
+def cholesky(a: Any) -> Any:
+    """The lower triangular factor of each matrix; LinAlgError where there is none."""
+    if not a.size:
+        return eager("cholesky", linalg.cholesky, (a,), {})
+    y = _routine("potrf", a)
+    message = f"cholesky: a matrix (shape {a.shape}) is not positive definite. Add a little to its diagonal."
+    must_hold(np.logical_not(np.isnan(places.sliced(y, (..., 0, 0)))), message, LinAlgError)
+    return np.where(constant(numpy.tri(a.shape[-1], dtype=bool)), y, 0)
+
+
+def solve_triangular(a: Any, b: Any, lower: bool = True) -> Any:
+    """x with a x = b, of whose a only a triangle is read; LinAlgError where its diagonal has a 0."""
+    a, b = lifted(a), lifted(b)
+    if not a.size or not b.size:
+        return eager("solve_triangular", linalg.solve_triangular, (a, b, lower), {})
+    n = a.shape[-1]
+    diagonal = gather(a, numbered(a.shape)[..., numpy.arange(n), numpy.arange(n)])
+    message = f"solve_triangular: a matrix (shape {a.shape}) is singular: its diagonal has a 0."
+    must_hold(np.not_equal(diagonal, 0), message, LinAlgError)
+    return _routine("trsm", a, b, lower=lower)
+
+
+def solve(a: Any, b: Any) -> Any:
+    """x with a x = b; LinAlgError for a singular a."""
+    a, b = lifted(a), lifted(b)
+    if not a.size or not b.size:
+        return eager("solve", linalg.solve, (a, b), {})
+    columns = _routine("gesv", a, np.swapaxes(b, -1, -2))  # each right side is a row
+    mark = np.isnan(places.sliced(columns, (..., 0, 0)))
+    finite = np.logical_and(np.all(np.isfinite(a), axis=(-2, -1)), np.all(np.isfinite(b), axis=(-2, -1)))
+    message = f"solve: a matrix (shape {a.shape}) is singular: some row is a combination of the others."
+    must_hold(np.logical_not(np.logical_and(mark, finite)), message, LinAlgError)
+    return np.swapaxes(columns, -1, -2)
+
+
+def inv(a: Any) -> Any:
+    """The inverse of each matrix; LinAlgError for a singular one."""
+    return solve(a, constant(numpy.eye(a.shape[-1], dtype=a.dtype)))
+
+
 def einsum(subscripts: str, *xs: Any) -> Any:
     """Sums of products over named axes, no letter twice in one term."""
     terms, out = subscripts.split("->")
@@ -247,5 +301,6 @@ np.__dict__.update(
     isnan=_of_floats("isnan", False), isinf=_of_floats("isinf", False), isfinite=_of_floats("isfinite", True),
     real=lambda x: x, conj=lambda x: x, imag=lambda x: np.zeros_like(x),
     max=_boolean("max"), min=_boolean("min"), any=any_, all=all_, argmax=_extreme_index("max"), argmin=_extreme_index("min"),
-    argsort=argsort, var=var, std=std, cumsum=cumsum, matmul=product, einsum=einsum, **places.FUNCTIONS,
+    argsort=argsort, var=var, std=std, cumsum=cumsum, matmul=product, einsum=einsum, cholesky=cholesky, solve=solve,
+    solve_triangular=solve_triangular, inv=inv, **places.FUNCTIONS,
 )  # fmt: skip

@@ -11,7 +11,7 @@ __all__ = [
     "same_but_ones", "shifted", "turns",
 ]  # fmt: skip
 
-MADE_WHOLE = ("matmul", "scatter", "call", "overlap", "join", *REDUCTIONS)  # what is not computed one element at a time
+MADE_WHOLE = ("matmul", "routine", "scatter", "call", "overlap", "join", *REDUCTIONS)  # what is not made element by element
 MOVES = ("broadcast", "reshape", "transpose", "slice", "window", "gather")
 
 

@@ -75,6 +75,8 @@ class Maker(Expressions):
         name, b = s.value.func.id, self.builder
         if name in ("dot", "add_dots"):
             self.product(s.value, name == "add_dots")
+        elif name in ("potrf", "trsm", "gesv"):
+            self.in_place(name, s.value.args)
         elif name == "python":  # a call of what has no compiled form; where it fails, the program ends
             number = self.ir.IntType(64)
             kind = self.ir.FunctionType(self.ir.IntType(32), [number.as_pointer(), number])
@@ -422,6 +424,55 @@ class Maker(Expressions):
             self.gemm(out.dtype, places, (rows, columns, ir.IntType(32)(k)), widths, turned, kept)
 
         self.loop("stack", last, one, first)
+
+    def in_place(self, name: str, arguments: list[Any]) -> None:
+        """``potrf(out, _)``, ``trsm(a, out, lower)`` or ``gesv(a, pivots, out, _)``, for one matrix after the other.
+
+        Column by column, a lower triangle is an upper one, and a x = b is xᵀ aᵀ = bᵀ. Where a matrix has no factor, the first
+        element of its result becomes NaN.
+        """
+        ir, b = self.ir, self.builder
+        *names, lower = arguments
+        arrays = [self.buffers[x.id] for x in names]
+        kind, (rows, columns) = self.type(arrays[-1].dtype), arrays[-1].shape[-2:]
+        word, byte, long = ir.IntType(32), ir.IntType(8), ir.IntType(64)
+        number, real = word.as_pointer(), kind.as_pointer()
+        pointers = [b.bitcast(self.address(x.id), real if len(self.buffers[x.id].shape) > 1 else number) for x in names]
+        prefix = "d" if arrays[-1].dtype == numpy.float64 else "s"
+        with b.goto_block(self.entry):
+            height, width, info = (b.alloca(word) for _ in range(3))
+            side, triangle, plain, turned = (b.alloca(byte) for _ in range(4))
+            one = b.alloca(kind)
+
+        def call(routine: str, *given: Any) -> None:
+            shape = ir.FunctionType(ir.VoidType(), [g.type for g in given])
+            b.call(self.routine(prefix + routine, shape), given)
+
+        def each() -> None:
+            at = b.load(self.variables["matrix"][0])
+            places = [
+                b.gep(p, [b.mul(at, long(x.shape[-2] * x.shape[-1]))]) if len(x.shape) > 1 else p
+                for p, x in zip(pointers, arrays, strict=True)
+            ]
+            for place, v in ((height, rows), (width, columns), (info, 0)):
+                b.store(word(v), place)
+            for place, sign in ((side, "R"), (triangle, "U" if lower.value else "L"), (plain, "N"), (turned, "T")):
+                b.store(byte(ord(sign)), place)
+            b.store(ir.Constant(kind, 1.0), one)
+            if name == "potrf":
+                call("potrf", triangle, width, places[0], width, info)
+            elif name == "trsm":
+                call("trsm", side, triangle, plain, plain, width, height, one, places[0], height, places[1], width)
+            else:
+                call("getrf", width, width, places[0], width, places[1], info)
+                failed = b.load(info)
+                call("getrs", turned, width, height, places[0], width, places[1], places[2], width, info)
+                b.store(failed, info)
+            first = places[-1]
+            bad = b.icmp_signed("!=", b.load(info), word(0))
+            b.store(b.select(bad, ir.Constant(kind, float("nan")), b.load(first)), first)
+
+        self.loop("matrix", arrays[-1].size // (rows * columns), each)
 
     def gemm(self, dtype: Any, places: list[Any], lengths: tuple[Any, Any, Any], widths: Any, turned: list[bool],
              kept: Any) -> None:  # fmt: skip

@@ -14,8 +14,8 @@ from dataclasses import dataclass, field
 from typing import Any
 
 __all__ = [
-    "Buffer", "Call", "Check", "Fill", "Let", "Load", "Loop", "Nest", "Plain", "Product", "Step", "Store", "kernels", "kind",
-    "threaded",
+    "Buffer", "Call", "Check", "Fill", "Let", "Load", "Loop", "Nest", "Plain", "Product", "Routine", "Step", "Store", "kernels",
+    "kind", "threaded",
 ]  # fmt: skip
 
 MANY, LONG, SCALARS = 64, 96, 256
@@ -332,6 +332,39 @@ class Product:
 
 
 @dataclass(eq=False)
+class Routine:
+    """What LAPACK or BLAS does to an array in place, for a stack of matrices one by one: ``potrf(out)``, a Cholesky factor;
+    ``trsm(a, out)``, the solution of a triangular system; ``gesv(a, pivots, out)``, that of any, with each right side a
+    row of `out`, which takes a and room for the pivots as scratch."""
+
+    name: str
+    read: list[str]
+    out: str
+    lower: bool
+    work: int
+    sources: list[str]
+    shared = False
+
+    def buffers(self) -> list[str]:
+        """The arrays that it takes from outside."""
+        return [*self.read, self.out]
+
+    touched = buffers
+
+    def written(self) -> list[str]:
+        """Those that it writes."""
+        return self.buffers() if self.name == "gesv" else [self.out]
+
+    def line(self) -> str:
+        """The call."""
+        return f"{self.name}({', '.join([*self.read, self.out, str(int(self.lower))])})"
+
+    def flops(self) -> int:
+        """Multiplications and additions."""
+        return self.work
+
+
+@dataclass(eq=False)
 class Call:
     """``out = function(arrays)`` in Python, for what has no compiled form."""
 
@@ -389,7 +422,7 @@ class Check:
         return 0
 
 
-Step = Nest | Plain | Product | Call | Check
+Step = Nest | Plain | Product | Routine | Call | Check
 
 
 def kernels(steps: list[Step], arrays: dict[str, Buffer]) -> tuple[list[str], list[tuple[Step, str]]]:
@@ -398,7 +431,7 @@ def kernels(steps: list[Step], arrays: dict[str, Buffer]) -> tuple[list[str], li
     text: list[str] = []
     calls: list[tuple[Step, str]] = []
     for step in steps:
-        if isinstance(step, Product | Call | Check):
+        if isinstance(step, Product | Routine | Call | Check):
             calls.append((step, step.line()))
             continue
         used = step.buffers()

@@ -40,6 +40,7 @@ from autograd.compiler.loops import (
     Nest,
     Plain,
     Product,
+    Routine,
     Step,
     Store,
     kernels,
@@ -56,7 +57,7 @@ from autograd.compiler.trace import REDUCTIONS, Traced, foreign
 __all__ = ["Lowered", "lower"]
 
 CHEAP = ("equal", "not_equal", "less", "less_equal", "greater", "greater_equal", "add", "subtract", "multiply", "negative")
-BY_NAME = ("gather", "matmul", "reshape", "call")  # what reads its input as an array, not element by element
+BY_NAME = ("gather", "matmul", "reshape", "call", "routine")  # what reads its input as an array, not element by element
 WRITTEN = 9  # elements of a window that are written out
 HEAVY = 128  # instructions of an expression that is not broken up
 LIGHT, LONG = 1 << 16, 2000  # a nest of so few elements moves to the front, in a program of so few steps
@@ -140,7 +141,7 @@ class Lowered:
             self.name_of[x.tick] = f"{letter}{k}"
             if x.tick in reached:
                 self.buffers[f"{letter}{k}"] = Buffer(x.dtype, x.shape, place, k)
-        called = {i.tick for x in self.instructions if x.function == "call" for i in x.inputs}
+        called = {i.tick for x in self.instructions if x.function in ("call", "routine") for i in x.inputs}
         known = (x for x in self.instructions if x.function == "constant")
         self.constants = [x for x in known if x.size != 1 or x.tick in called]
         for k, x in enumerate(self.constants):
@@ -188,7 +189,7 @@ class Lowered:
         consumers = self.consumers.get(x.tick, [])
         if any(y.function == "gather" and y.inputs[0] is x for y in consumers):
             return True
-        if any(y.function == "call" or y.function == "reshape" and not same_but_ones(x, y) for y in consumers):
+        if any(y.function in ("call", "routine") or y.function == "reshape" and not same_but_ones(x, y) for y in consumers):
             return True
         if any(y.function == "matmul" for y in consumers):
             return not (one_for_all(x) or turns(x) and self._resides(x.inputs[0]))
@@ -244,6 +245,8 @@ class Lowered:
             call = Call(number, x.settings["call"], read, name, [x.settings["name"]])
             self._put(call, len(self.steps))
             self.made[x.tick] = Made(call)
+        elif x.function == "routine":
+            self.made[x.tick] = Made(self._routine(x, name))
         elif x.function == "matmul":
             product = self._product(x, name)
             self._put(product, len(self.steps))
@@ -482,6 +485,25 @@ class Lowered:
         alone = tuple(name for i, name in zip(x.inputs, (a, b), strict=True) if one_for_all(i))
         lines = small_product((a, ta), (b, tb), name, (m, n, k), stack, kind(x.dtype), alone)
         return Plain(lines, name, [a, b], ["matmul"], 2 * stack * m * n * k, stack=stack)
+
+    def _routine(self, x: Traced, name: str) -> Step:
+        """A routine works in place: on a copy of its last operand, and where it overwrites the other, on a copy of that."""
+        *read, source = (self.name_of[i.tick] for i in x.inputs)
+        n, m = x.inputs[0].shape[-1], x.shape[-2] if x.settings["name"] == "gesv" else x.shape[-1]
+        copies = [(name, source)]
+        if x.settings["name"] == "gesv":
+            scratch, pivots = f"b{len(self.buffers)}", f"b{len(self.buffers) + 1}"
+            self.buffers[scratch] = Buffer(x.dtype, x.inputs[0].shape)
+            self.buffers[pivots] = Buffer(numpy.dtype(numpy.int32), (n,))
+            copies.append((scratch, read[0]))
+            read = [scratch, pivots]
+        for target, what in copies:
+            self._put(Plain([f"{target}[...] = {what}"], target, [what], ["copy"]), len(self.steps))
+        each = {"potrf": n**3 // 3, "trsm": n * n * m, "gesv": 2 * n**3 // 3 + 2 * n * n * m}[x.settings["name"]]
+        work = x.size // (n * m) * each
+        routine = Routine(x.settings["name"], read, name, x.settings["lower"], work, [x.settings["name"]])
+        self._put(routine, len(self.steps))
+        return routine
 
     def _operand(self, x: Traced) -> tuple[str, bool]:
         if x.tick not in self.name_of and one_for_all(x):

@@ -30,10 +30,10 @@ def _target() -> tuple[Any, list[str]]:
 
 @cache
 def _blas(name: str) -> int:
-    """The address of a BLAS routine, from SciPy."""
-    from scipy.linalg import cython_blas
+    """The address of a routine of BLAS or LAPACK, from SciPy."""
+    from scipy.linalg import cython_blas, cython_lapack
 
-    capsule = cython_blas.__pyx_capi__[name]
+    capsule = {**cython_lapack.__pyx_capi__, **cython_blas.__pyx_capi__}[name]
     get_name, get = ctypes.pythonapi.PyCapsule_GetName, ctypes.pythonapi.PyCapsule_GetPointer
     get_name.restype, get_name.argtypes = ctypes.c_char_p, [ctypes.py_object]
     get.restype, get.argtypes = ctypes.c_void_p, [ctypes.py_object, ctypes.c_char_p]

@@ -21,8 +21,8 @@ from autograd.compiler.trace import (
     broadcast_to,
     constant,
     foreign,
+    inside,
     lifted,
-    must_hold,
     reshape,
     transpose,
     unsupported,
@@ -91,9 +91,7 @@ def positions(shape: tuple[int, ...], index: Any) -> Any:
             at = rest.index(k) + (len(block) if rest.index(k) >= front else 0)
             known = known + numpy.arange(*p.indices(n)).reshape((-1,) + (1,) * (rank - at - 1)) * step
         elif isinstance(p, Traced):
-            inside = np.logical_and(np.greater_equal(p, -n), np.less(p, n))
-            must_hold(inside, axis, n)
-            valid = np.logical_and(inside, valid)
+            valid = np.logical_and(inside(p, axis, n), valid)
             computed = np.astype(np.where(np.less(p, 0), np.add(p, n), p), numpy.int64) * step + computed
         else:
             i = numpy.asarray(p)
@@ -191,9 +189,9 @@ def along(indices: Any, axis: int, shape: tuple[int, ...]) -> Any:
     n, step = shape[axis], int(steps[axis])
     if isinstance(indices, ndarray):
         return numpy.where(indices < 0, indices + n, indices) * step + rest
-    inside = np.where(indices < 0, indices + n, indices)
-    must_hold((inside >= 0) & (inside < n), axis, n)
-    return np.where((inside >= 0) & (inside < n), np.astype(inside, numpy.int64) * step + constant(rest), -1)
+    valid = inside(indices, axis, n)
+    indices = np.where(indices < 0, indices + n, indices)
+    return np.where(valid, np.astype(indices, numpy.int64) * step + constant(rest), -1)
 
 
 _one_along, _one_put = np.take_along_axis, np.put_along

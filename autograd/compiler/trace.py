@@ -14,7 +14,7 @@ from typing import Any
 
 import numpy
 
-from autograd.errors import GraphError, UnsupportedError, user_line
+from autograd.errors import GraphError, IndexingError, UnsupportedError, user_line
 from autograd.rule import np
 from autograd.tape import mode
 from autograd.tensor import Tensor
@@ -299,14 +299,21 @@ def _picked(indices: Any, axis: int, shape: tuple[int, ...]) -> Any:
     n = shape[axis]
     places = counted((n,) + (1,) * (len(shape) - axis % len(shape) - 1), numpy.int32)
     indices = astype(lifted(indices), numpy.int64)
-    must_hold((indices >= -n) & (indices < n), axis, n)
+    inside(indices, axis, n)
     return places == astype(NAMESPACE.where(indices < 0, indices + n, indices), numpy.int32)
 
 
-def must_hold(valid: Any, axis: int, n: int) -> None:
-    """That indices which are computed are inside: looked at when the program runs."""
+def must_hold(valid: Any, message: str, error: type[Exception] = IndexingError) -> None:
+    """What is looked at when the program runs, which ends if any of it is not true."""
     if mode.capture is not None and isinstance(valid, Traced):
-        mode.capture.check(valid, f"an index is out of bounds for axis {axis}, of size {n}.")
+        mode.capture.check(valid, message, error)
+
+
+def inside(indices: Any, axis: int, n: int) -> Any:
+    """Whether indices that are computed are those of an axis, which must hold."""
+    valid = NAMESPACE.logical_and(NAMESPACE.greater_equal(indices, -n), NAMESPACE.less(indices, n))
+    must_hold(valid, f"an index is out of bounds for axis {axis}, of size {n}.")
+    return valid
 
 
 def counted(shape: tuple[int, ...], dtype: Any = numpy.int64) -> Any:
