@@ -11,6 +11,8 @@ import pytest
 import autograd as ag
 import optim
 
+pytest.importorskip("numba")
+
 KINDS = ["c8", "c16", "f2", "g"]
 CASES: dict[str, Callable[[Any, Any, Any], Any]] = {}
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 import pytest
 
@@ -54,3 +56,28 @@ def test_random_draws_are_counted_and_a_function_that_falls_back_says_so() -> No
         g(np.ones(3))
     with pytest.raises(ag.errors.GraphError, match="has no program"):
         g.explain()
+
+
+def test_passes_are_shown_one_by_one() -> None:
+    w = ag.Tensor([[1.0, 2.0], [3.0, 4.0]], requires_grad=True)
+
+    @ag.jit
+    def step(x: Any) -> Any:
+        w.grad = None
+        loss = ((x @ w) ** 2).sum() + ((x @ w) ** 2).sum() * 2
+        loss.backward()
+        return loss
+
+    with pytest.raises(ag.errors.GraphError, match="call it once"):
+        step.passes()
+    x = ag.Tensor(np.ones((3, 2), np.float32))
+    expected = step(x).item()
+    listing = step.passes()
+    first, merged, *_ = listing.stages
+    assert first.name == "recorded" and merged.name == "merge"
+    products = [sum("= matmul" in line for line in stage.lines) for stage in listing.stages]
+    assert products[0] > products[1] == products[-1]
+    assert str(listing).count("instructions recorded") == 1 and "leaf.grad ←" in str(listing)
+    assert "nothing to do" in str(listing) and len(str(listing).splitlines()) < 140
+    assert step(x).item() == expected and "1 program" in repr(step)
+    assert w.grad.tolist() == (6 * (np.ones((2, 3)) @ (np.ones((3, 2)) @ w.numpy()))).tolist()

@@ -9,6 +9,8 @@ import pytest
 
 import autograd as ag
 
+pytest.importorskip("numba")
+
 SHAPES = [(1, 1), (4, 4), (3, 4, 4), (2, 3, 5, 5)]
 
 

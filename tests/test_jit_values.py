@@ -11,6 +11,8 @@ import pytest
 import autograd as ag
 from autograd import Value
 
+pytest.importorskip("numba")
+
 
 class Neuron:
     """As micrograd has it."""

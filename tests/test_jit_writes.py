@@ -11,6 +11,8 @@ import pytest
 import autograd as ag
 from autograd.rule import OPS
 
+pytest.importorskip("numba")
+
 X = np.array([[0.3, -1.0, 2.0], [1.5, 0.2, -0.7]])
 
 

@@ -22,6 +22,7 @@ A call:
 ``guards``       what a compiled program took for granted; ``words`` most of those checks as one call of machine code
 ``frame``        the memory of one call in flight; ``address`` where arrays lie
 ``variant``      a program with its guards, called
-``explain``      a program in numbers; ``checked`` the same call compiled and eager, compared
+``explain``      a program in numbers; ``listing`` its instructions, pass by pass
+``checked``      the same call compiled and eager, compared
 ``jit``          the decorator
 """

@@ -8,20 +8,23 @@ import os
 import threading
 import warnings
 from collections.abc import Callable
-from typing import Any, overload
+from typing import TYPE_CHECKING, Any, overload
 
 import numpy
 
 from autograd import tensor as defaults
 from autograd.compiler import cache
 from autograd.compiler.address import is_plain
-from autograd.compiler.capture import Capture, map_tree
+from autograd.compiler.capture import Capture, Program, map_tree
 from autograd.compiler.explain import Explanation
 from autograd.compiler.variant import MISS, Variant
 from autograd.errors import DTypeError, GraphError, UnsupportedError, user_line
 from autograd.tape import mode
 from autograd.tensor import Tensor
 from autograd.value import Value
+
+if TYPE_CHECKING:
+    from autograd.compiler.listing import Listing
 
 __all__ = ["Compiled", "jit"]
 
@@ -167,6 +170,28 @@ class Compiled:
             raise GraphError(f"{name} has no program: {why}. ({user_line()})")
         return Explanation(self._last, name, sum(map(len, self._variants.values())))
 
+    def passes(self) -> Listing:
+        """The program that ran last as it was recorded, and what each pass of the compiler made of its instructions.
+
+        The function is recorded anew for it, with arguments of the same shapes. GraphError as for `explain`.
+
+        >>> import autograd as ag
+        >>> step = ag.jit(lambda x: (x * x).sum() + 2 * (x * x).sum())
+        >>> _ = step(numpy.ones(3))
+        >>> passes = step.passes()
+        >>> print(passes)
+        <lambda>: 9 instructions recorded
+          %0 = argument 0: float64[3]
+          %1 = multiply(%0, %0): float64[3]
+          %2 = sum[axes=(0,)](%1): float64[1]
+        ...
+        >>> [(stage.name, len(stage.lines)) for stage in passes.stages[:2]]
+        [('recorded', 10), ('merge', 7)]
+        """
+        from autograd.compiler.listing import Listing
+
+        return Listing(self.explain().name, self._last.again)  # type: ignore[union-attr]
+
 
 _recording = threading.RLock()
 """One recording at a time: while it lasts, gradients that it sets stand on leaves that another could reach too."""
@@ -250,9 +275,20 @@ class _Arguments:
 
     def record(self, function: Callable[..., Any]) -> Variant:
         """Record the function for such arguments, and compile it."""
-        with _recording:
-            program = Capture().record(function, tuple(self.static), self.named, self.weak)
-        return Variant(program, function, self.signature, self.weak, mode.record)
+        def again(static: Any, named: Any) -> Program:
+            with _recording:
+                return Capture().record(function, static, named, self.weak)
+
+        program = again(tuple(self.static), self.named)
+        shapes = map_tree(_without_memory, (tuple(self.static), self.named))
+        return Variant(program, function, self.signature, self.weak, mode.record, lambda: again(*shapes))
+
+
+def _without_memory(a: Any) -> Any:
+    """An array of the same shape and dtype, all of whose elements are one."""
+    if not isinstance(a, numpy.ndarray):
+        return a
+    return numpy.lib.stride_tricks.as_strided(numpy.zeros(1, a.dtype), a.shape, (0,) * a.ndim)
 
 
 def _structure(tree: Any) -> Any:

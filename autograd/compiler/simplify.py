@@ -3,7 +3,9 @@ product is a product of transposes."""
 
 from __future__ import annotations
 
+import functools
 import math
+from collections.abc import Callable
 from typing import Any
 
 from autograd.compiler.capture import Program
@@ -12,20 +14,34 @@ from autograd.compiler.together import one_of_a_sum, one_of_equal_factors, side_
 from autograd.compiler.trace import Traced, constant
 from autograd.kernels.scalars import MANY_TIMES, NEUTRAL, SELF_INVERSE
 
-__all__ = ["merge", "order", "simplify"]
+__all__ = ["merge", "order", "passes", "roots", "simplify"]
+
+
+Pass = Callable[[Program], None]
+
+
+def _of_instructions(function: Callable[[list[Traced]], None]) -> Pass:
+    """A pass over the instructions alone."""
+    return functools.wraps(function)(lambda program: function(counted(program)[0]))  # type: ignore[arg-type]
+
+
+def _of_uses(function: Callable[[list[Traced], dict[float, int]], None]) -> Pass:
+    """A pass over the instructions that asks how often each is used."""
+    return functools.wraps(function)(lambda program: function(*counted(program)))
+
+
+def passes() -> tuple[Pass, ...]:
+    """The passes in their order, each of which works on the program in place."""
+    return (
+        merge, add_products, turn_products, _of_instructions(distribute), _of_uses(side_by_side),
+        _of_instructions(one_of_equal_factors), _of_instructions(transposed_once), _of_uses(one_of_a_sum), merge,
+    )  # fmt: skip
 
 
 def simplify(program: Program) -> None:
     """All passes, in place."""
-    merge(program)
-    add_products(program)
-    turn_products(program)
-    distribute(counted(program)[0])
-    side_by_side(*counted(program))
-    one_of_equal_factors(counted(program)[0])
-    transposed_once(counted(program)[0])
-    one_of_a_sum(*counted(program))
-    merge(program)
+    for one in passes():
+        one(program)
 
 
 def roots(program: Program) -> list[Traced]:
@@ -47,7 +63,7 @@ def order(roots: list[Traced]) -> list[Traced]:
 
 
 def merge(program: Program) -> None:
-    """Common subexpressions: equal functions of equal inputs become one; works on the program in place."""
+    """Common subexpressions: equal functions of equal inputs become one, and what 1 times something is, is that."""
     twin: dict[float, Traced] = {}
     known: dict[Any, Traced] = {}
     for x in order(roots(program)):

@@ -35,8 +35,16 @@ MISS = object()
 class Variant:
     """A compiled program: `call` runs it if everything is as it was when it was recorded, `run` without asking."""
 
-    def __init__(self, program: Program, function: Callable[..., Any], signature: list[Any], weak: list[bool], record: bool):
-        self.program, self.record = program, record
+    def __init__(
+        self,
+        program: Program,
+        function: Callable[..., Any],
+        signature: list[Any],
+        weak: list[bool],
+        record: bool,
+        again: Callable[[], Program],
+    ):
+        self.program, self.record, self.again = program, record, again
         self._lower()
         states = [array for _, _, array in program.states]
         self.arrays = states
