@@ -22,7 +22,7 @@ Pass = Callable[[Program], None]
 
 def _of_instructions(function: Callable[[list[Traced]], None]) -> Pass:
     """A pass over the instructions alone."""
-    return functools.wraps(function)(lambda program: function(counted(program)[0]))  # type: ignore[arg-type]
+    return functools.wraps(function)(lambda program: function(counted(program)[0]))
 
 
 def _of_uses(function: Callable[[list[Traced], dict[float, int]], None]) -> Pass:
