@@ -9,6 +9,7 @@ compiled program carries it out, the first call included.
 from __future__ import annotations
 
 from collections.abc import Callable
+from itertools import combinations
 from typing import Any, NamedTuple
 
 import numpy
@@ -112,6 +113,7 @@ class Capture:
         self._state_of: dict[int, Traced] = {}  # array -> the instruction that reads it
         self._owned: dict[int, list[Any]] = {}  # array that owns memory -> those of its parts that are read
         self._cells: list[tuple[Value, Traced, Traced]] = []  # with the instructions that read them
+        self._overwritten: dict[int, int] = {}  # array that owns memory which is written -> how many of its parts were seen
         self._parts: set[int] = set()  # arrays that are read as a part of the owner
         self._held: list[Any] = []
         self._given: set[float] = set()  # instructions that stand for arguments of the function
@@ -144,7 +146,7 @@ class Capture:
         return t._data if isinstance(t._data, Traced) else self._state(t, t._data)
 
     def _state(self, source: Tensor, x: Any) -> Traced:
-        """The instruction that reads an array from outside. Arrays that share memory are parts of the one that owns it."""
+        """The instruction that reads an array from outside."""
         if id(x) in self._state_of:
             return self._state_of[id(x)]
         state = Traced("state", (), x.shape, x.dtype, slot=len(self.program.states))
@@ -153,14 +155,22 @@ class Capture:
         self._state_of[id(x)] = state
         self.storage.lies(state, x)
         owner = writes.owner(x)
-        others = self._owned.setdefault(id(owner), [])
-        others.append(x)
-        if any(numpy.may_share_memory(x, a) for a in others[:-1]):
-            for part in list(others):
+        self._owned.setdefault(id(owner), []).append(x)
+        if id(owner) in self._overwritten:
+            self._link(owner)
+        return state
+
+    def _link(self, owner: Any) -> None:
+        """From the first write into some memory on: arrays that share it are parts of the one that owns it."""
+        arrays = self._owned[id(owner)]
+        if self._overwritten.get(id(owner)) == len(arrays):
+            return
+        self._overwritten[id(owner)] = len(arrays)
+        if any(numpy.may_share_memory(a, b) for a, b in combinations(arrays, 2)):
+            for part in list(arrays):
                 if part is not owner and id(part) not in self._parts:
                     self._parts.add(id(part))
                     self._within(self._state_of[id(part)], part, owner)
-        return state
 
     def _within(self, state: Traced, part: Any, owner: Any) -> None:
         """Make what reads a part of an array a view of what reads all of it."""
@@ -271,6 +281,9 @@ class Capture:
                 f"tensor that is made inside, such as t * 1, or write value.detach(). ({user_line()})"
             )
         place = self._place(target)
+        root = self.storage.root(place)
+        if root.function == "state":
+            self._link(writes.owner(self.program.states[root.settings["slot"]][2]))
         source = self.lift(value, value._data) if isinstance(value, Tensor) else value
         self.storage.write(place, index, source if isinstance(source, Traced) else trace.constant(source))
 

@@ -55,6 +55,10 @@ class Storage:
         view = self._views.get(x.tick)
         return (view.root, view.path) if view is not None else (x, ())
 
+    def root(self, x: Traced) -> Traced:
+        """The whole array of which x names a part."""
+        return self._home(x)[0]
+
     def now(self, x: Traced) -> Traced:
         """The value by now of the place that x names."""
         if not self._now:
