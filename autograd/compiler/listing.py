@@ -8,6 +8,7 @@ from __future__ import annotations
 import difflib
 import inspect
 import re
+import textwrap
 from collections.abc import Callable
 from typing import Any, NamedTuple
 
@@ -72,16 +73,19 @@ class Listing:
             self.stages.append(Stage(one.__name__, purpose, instructions(program)))
 
     def __str__(self) -> str:
-        before = self.stages[0].lines
-        out = [f"{self.name}: {_count(before)} recorded", *("  " + line for line in _cut(before)), ""]
+        before, idle = self.stages[0].lines, []
+        out = [f"{self.name}: {_count(before)} recorded", *("  " + line for line in _cut(before))]
         for name, purpose, lines in self.stages[1:]:
             if _plain(lines) == _plain(before):
-                out.append(f"{name}: nothing to do. {purpose}")
+                idle.append(name)
                 continue
             changed = difflib.unified_diff(_plain(before), _plain(lines), lineterm="", n=0)
             marks = [line for line in changed if line[:1] in "+-" and line[:3] not in ("+++", "---")]
-            out += [f"{name}: {_count(before)} → {_count(lines)}. {purpose}", *("  " + line for line in _cut(marks))]
+            out += ["", f"{name}: {_count(before)} → {_count(lines)}", *textwrap.wrap(purpose, 110)]
+            out += ["  " + line for line in _cut(marks)]
             before = lines
+        if idle:
+            out += ["", *textwrap.wrap(f"Nothing to do: {', '.join(dict.fromkeys(idle))}", 110)]
         return "\n".join(out)
 
     __repr__ = __str__
