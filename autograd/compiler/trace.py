@@ -192,13 +192,14 @@ def each_alone(y: Traced, xs: list[Traced]) -> bool:
             stack += [i for i in t.inputs if isinstance(i, Traced)]
         else:
             moved.append(t)
-    while moved:
+    seen = set()
+    while moved:  # what is not computed element by element must not hang on xs
         t = moved.pop()
         if t.tick in given:
             return False
         if t.tick not in seen:
             seen.add(t.tick)
-        moved += [i for i in t.inputs if isinstance(i, Traced)]
+            moved += [i for i in t.inputs if isinstance(i, Traced)]
     return True
 
 
@@ -356,7 +357,6 @@ NAMESPACE.__dict__.update(
     broadcast_to=broadcast_to, matmul=matmul, take_along_axis=take_along_axis, put_along=put_along, zeros_like=_like(0),
     ones_like=_like(1), astype=astype,
 )  # fmt: skip
-
 
 
 def _operator(name: str, turned: bool = False) -> Callable[..., Any]:

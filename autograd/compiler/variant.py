@@ -255,15 +255,14 @@ class Variant:
 
     def _apart(self, given: list[Any]) -> None:
         """Raise if an argument lies in memory that the program writes."""
-        states = [self.arrays[k] for k in self._changed]
-        for k, a in enumerate(given):
-            if not isinstance(a, numpy.ndarray):
-                continue
+        arrays = {k: a for k, a in enumerate(given) if isinstance(a, numpy.ndarray)}
+        for k, a in arrays.items():
             if k in self.overwritten and not a.flags.writeable:
                 raise ArgumentError(f"an argument that the function writes into is read-only. Pass a copy. ({user_line()})")
-            others = [b for n, b in enumerate(given) if n != k and (k in self.overwritten or n in self.overwritten)]
+            states = [self.arrays[n] for n in self._changed] if id(Writes.owner(a)) in self._owners else []
+            others = [b for n, b in arrays.items() if n != k and (k in self.overwritten or n in self.overwritten)]
             for b in (*states, *others):
-                if isinstance(b, numpy.ndarray) and numpy.may_share_memory(a, b):
+                if numpy.may_share_memory(a, b):
                     raise GraphError(
                         f"an argument of shape {a.shape} shares memory with another array, of shape {b.shape}, and the jitted "
                         f"function writes into one of them. Pass a copy. ({user_line()})"
