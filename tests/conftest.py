@@ -42,6 +42,7 @@ def pytest_configure(config: pytest.Config) -> None:
         signal.signal(signal.SIGINT, signal.default_int_handler)  # tests press Ctrl-C
     config.pluginmanager.register(Seal(), "sealed-globals")
     os.environ.setdefault("MPLBACKEND", "Agg")  # pictures go to files; a window would need a display
-    folder = tempfile.TemporaryDirectory(prefix="wengert-")  # compiled programs: never the user's, shared by all tests
-    config.add_cleanup(folder.cleanup)
-    os.environ["WENGERT_CACHE_DIR"] = folder.name
+    if not hasattr(config, "workerinput"):  # with pytest-xdist the first process alone, from which the others have it
+        folder = tempfile.TemporaryDirectory(prefix="wengert-")  # compiled programs: never the user's, shared by all tests
+        config.add_cleanup(folder.cleanup)
+        os.environ["WENGERT_CACHE_DIR"] = folder.name
