@@ -43,9 +43,9 @@ def test_quick_start_is_two_commands() -> None:
     extras = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]["optional-dependencies"]
     pattern = (
         r'python3 -m venv \.venv && \.venv/bin/pip install -q -e "\.\[([\w,]+)\]" && '
-        r"\.venv/bin/python -m (nn train digits|pytest -q)"
+        r"\.venv/bin/python -m (nn train digits|pytest -q -n 2 --dist loadfile)"
     )
-    for command, work in zip(commands, ("nn train digits", "pytest -q"), strict=True):
+    for command, work in zip(commands, ("nn train digits", "pytest -q -n 2 --dist loadfile"), strict=True):
         found = re.fullmatch(pattern, command)
         assert found and found[2] == work, command
         assert set(found[1].split(",")) <= set(extras)
