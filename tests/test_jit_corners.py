@@ -103,3 +103,24 @@ def test_empty_and_zero_dimensional() -> None:
     for k, (g, w) in enumerate(zip(ag.jit(every)(*given), want, strict=True)):
         assert g.dtype == w.dtype and g.shape == w.shape, k
         np.testing.assert_array_equal(g.data, w.data, err_msg=str(k))
+
+
+def test_a_number_that_is_read_by_its_place() -> None:
+    """A seed given as a number reaches what reads arrays in memory: moved elements, and products of one by one."""
+    w = ag.Tensor(np.ones((1, 1)), requires_grad=True)
+    seed = np.float64(0.5)
+    for function in (lambda: ag.flip(w[0, 0]), lambda: w[0, 0][...], lambda: (w @ ag.Tensor(np.full((1, 1), 2.0)))[0, 0]):
+
+        def step(function: Any = function) -> Any:
+            w.grad = None
+            y = function()
+            y.backward(ag.Tensor(seed))
+            return y
+
+        expected, gradient = step().item(), w.grad.tolist()
+        assert ag.jit(step)().item() == expected and w.grad.tolist() == gradient
+
+
+def test_a_sum_over_no_axes_of_a_product() -> None:
+    a, b = np.arange(6.0).reshape(2, 3), np.arange(12.0).reshape(3, 4)
+    np.testing.assert_array_equal(ag.jit(lambda a, b: ag.sum(a @ b, axis=()))(a, b).data, a @ b)

@@ -141,7 +141,7 @@ class Lowered:
             self.name_of[x.tick] = f"{letter}{k}"
             if x.tick in reached:
                 self.buffers[f"{letter}{k}"] = Buffer(x.dtype, x.shape, place, k)
-        called = {i.tick for x in self.instructions if x.function in ("call", "routine") for i in x.inputs}
+        called = {i.tick for x in self.instructions if x.function in BY_NAME for i in x.inputs if isinstance(i, Traced)}
         known = (x for x in self.instructions if x.function == "constant")
         self.constants = [x for x in known if x.size != 1 or x.tick in called]
         for k, x in enumerate(self.constants):

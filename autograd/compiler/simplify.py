@@ -209,7 +209,7 @@ def add_products(program: Program) -> None:
     """Σ aₖ bₖ over a stack of products: each is added to those before, where nothing else needs them one by one."""
     instructions, uses = counted(program)
     for x in instructions:
-        if x.function != "sum" or x.inputs[0].function != "matmul" or uses[x.inputs[0].tick] > 1:
+        if x.function != "sum" or not x.settings["axes"] or x.inputs[0].function != "matmul" or uses[x.inputs[0].tick] > 1:
             continue
         product = x.inputs[0]
         summed = all(a in x.settings["axes"] or n == 1 for a, n in enumerate(product.shape[:-2]))
