@@ -85,6 +85,17 @@ def what_numpy_copies_is_no_view(o: World, x: Any) -> Any:
 
 
 @case
+def what_gives_its_operand_is_a_copy(o: World, x: Any) -> Any:
+    v, u, y = ag.conj(o.w).detach(), ag.clip(o.buffer, None, 99.0), x * 1
+    z = ag.concatenate([y])
+    with ag.no_grad():
+        o.w *= 2
+    o.buffer += 1
+    y[0] = 9.0
+    return v, u, z
+
+
+@case
 def detached_and_transposed_twice(o: World, x: Any) -> Any:
     y = x * 1
     d, t = y.detach(), y.T.T

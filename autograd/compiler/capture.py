@@ -127,7 +127,11 @@ class Capture:
 
     def lift(self, source: Any, x: Any) -> Any:
         """An operand as an instruction: an array reached through a Tensor is state, a bare array a constant."""
+        value = self._lifted(source, x)
         self._newest = Traced._ticks
+        return value
+
+    def _lifted(self, source: Any, x: Any) -> Any:
         if isinstance(x, Traced):
             return self.storage.now(x) if isinstance(source, Tensor) else x
         if not isinstance(x, numpy.ndarray):
