@@ -165,7 +165,9 @@ def apply(op: Op, arguments: Sequence[Any], settings: dict[str, Any] = EMPTY) ->
 
 
 def _viewed(op: Op, arguments: Sequence[Any], settings: dict[str, Any], out: Tensor) -> Tensor:
-    if op.view and isinstance(arguments[0], Tensor) and (mode.capture is not None or out._data.base is not None):
+    if op.view and isinstance(arguments[0], Tensor):
+        if mode.capture is None and out._data.base is None and out._data is not arguments[0]._data:
+            return out  # NumPy had to copy
         from autograd.inplace import link
 
         link(arguments[0], op, settings, out)

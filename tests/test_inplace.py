@@ -530,3 +530,19 @@ def test_random_programs_of_writes(seed: int) -> None:
     for a, b in zip(*answers, strict=True):
         np.testing.assert_allclose(a, b, rtol=1e-12)
     check_grads(program(seed, True), *arguments, order=1)
+
+
+@pytest.mark.parametrize(
+    "view",
+    [lambda m: m.squeeze(), lambda m: ag.real(m), lambda m: m[...], lambda m: m.reshape((2, 2)), lambda m: m.T.T,
+     lambda m: ag.broadcast_to(m, (2, 2)), lambda m: ag.moveaxis(m, 0, 0), lambda m: ag.flip(ag.flip(m))],
+)  # fmt: skip
+def test_a_view_of_everything_is_a_view(view: Any) -> None:
+    """NumPy gives the very array back for some: a write to the one is a write to the other."""
+    w = ag.Tensor(np.array([[1.0, 2.0], [3.0, 4.0]]), requires_grad=True)
+    base = w * 1
+    looking = view(base)
+    base[0] = 0.25
+    seen = looking * 1
+    (seen * seen).sum().backward()
+    assert seen.tolist() == [[0.25, 0.25], [3.0, 4.0]] and w.grad.tolist() == [[0.0, 0.0], [6.0, 8.0]]
