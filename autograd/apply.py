@@ -369,7 +369,7 @@ def _aliases(name: str) -> list[Any]:
 
 def publish(op: Op) -> Call:
     """Make the public function of an op and enter it everywhere that it is found by."""
-    if not op.settings and not op.variadic and len(op.arrays) <= 3:
+    if not op.settings and not op.variadic and not op.view and len(op.arrays) <= 3:
         call = (_unary, _binary, _ternary)[len(op.arrays) - 1](op)
     else:
         call = _general(op)
