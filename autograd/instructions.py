@@ -102,6 +102,12 @@ def erf(x: Any) -> Any:
 
 
 @_instruction
+def imag(x: Any) -> Any:
+    """The imaginary part, as an array of its own: a write into a view of it would have no derivative."""
+    return numpy.array(numpy.imag(x))
+
+
+@_instruction
 def scatter_add(g: Any, index: Any, shape: tuple[int, ...]) -> Any:
     """Zeros of a shape with g added at an index; what is indexed twice is added twice."""
     y = numpy.zeros(shape, g.dtype)
