@@ -23,10 +23,10 @@ from autograd.errors import GraphError, IndexingError, UnsupportedError, user_li
 from autograd.rule import Op, np
 from autograd.tape import mode, writes
 from autograd.tensor import Tensor, wrap
-from autograd.trees import leaves, rebuild
+from autograd.trees import leaves, map_tree, rebuild
 from autograd.value import Value
 
-__all__ = ["Capture", "Program", "Result", "map_tree"]
+__all__ = ["Capture", "Program", "Result"]
 
 
 LONG_INDEX = 1 << 16  # bytes
@@ -433,15 +433,3 @@ class Capture:
             )
         self.program.results.append(_made(self.lift(answer, answer._data)))
         return Result(len(self.program.results) - 1)
-
-
-def map_tree(function: Callable[[Any], Any], tree: Any) -> Any:
-    """The same nesting of tuples, lists and dictionaries, with the function applied to all else."""
-    kind = type(tree)
-    if kind is dict:
-        return {k: map_tree(function, v) for k, v in tree.items()}
-    if kind in (list, tuple):
-        return kind(map_tree(function, v) for v in tree)
-    if isinstance(tree, tuple) and hasattr(tree, "_fields"):
-        return kind(*(map_tree(function, v) for v in tree))
-    return function(tree)

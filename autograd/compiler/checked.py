@@ -6,9 +6,9 @@ from typing import Any
 
 import numpy
 
-from autograd.compiler.capture import map_tree
 from autograd.errors import GraphError, user_line
 from autograd.tensor import Tensor, wrap
+from autograd.trees import map_tree
 from autograd.value import Value
 
 __all__ = ["checked"]

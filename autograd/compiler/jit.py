@@ -15,12 +15,13 @@ import numpy
 from autograd import tensor as defaults
 from autograd.compiler import cache
 from autograd.compiler.address import is_plain
-from autograd.compiler.capture import Capture, Program, map_tree
+from autograd.compiler.capture import Capture, Program
 from autograd.compiler.explain import Explanation
 from autograd.compiler.variant import MISS, Variant
 from autograd.errors import DTypeError, GraphError, UnsupportedError, user_line
 from autograd.tape import mode
 from autograd.tensor import Tensor
+from autograd.trees import map_tree
 from autograd.value import Value
 
 if TYPE_CHECKING:
