@@ -124,3 +124,24 @@ def test_a_number_that_is_read_by_its_place() -> None:
 def test_a_sum_over_no_axes_of_a_product() -> None:
     a, b = np.arange(6.0).reshape(2, 3), np.arange(12.0).reshape(3, 4)
     np.testing.assert_array_equal(ag.jit(lambda a, b: ag.sum(a @ b, axis=()))(a, b).data, a @ b)
+
+
+def test_loops_in_which_nothing_is_left_to_do() -> None:
+    """Of an empty array, and of results that nobody reads."""
+
+    def build() -> Any:
+        w = ag.Tensor(np.full((3, 2), 2.0), requires_grad=True)
+
+        def step(x: Any, y: Any) -> Any:
+            w.grad = None
+            empty = ag.prod(ag.tanh(x) + 1.5)
+            moved = ag.einsum("ab,be->ea", x, w)
+            part = (y * 1)[-1] * 1
+            (ag.sum(moved) + ag.square(part)).backward()
+            return ag.var(empty[...], axis=(), keepdims=True)
+
+        return step, w
+
+    (eager, one), (step, two) = build(), build()
+    x, y = ag.Tensor(np.zeros((0, 3))), ag.Tensor(np.ones(2))
+    assert ag.jit(step)(x, y).tolist() == eager(x, y).tolist() and two.grad.tolist() == one.grad.tolist()

@@ -146,7 +146,9 @@ class Loop:
         return True
 
     def lines(self, arrays: dict[str, Buffer], depth: int) -> list[str]:
-        """The loops below the first `depth` axes."""
+        """The loops below the first `depth` axes; none where nothing is left to do in them."""
+        if not any(self.statements()):
+            return []
         if depth == 0 and self.straight(arrays):
             return [f"for i0 in range({math.prod(self.shape)}):", *("    " + self._flat(s, arrays) for s in self.statements())]
         lines, pad = [], ""
@@ -231,10 +233,13 @@ class Nest:
             if b.size != 1:
                 out.append(f"{name} = local({kind(b.dtype)}, {b.size})")
         depth, pad = self.depth if len(self.loops) > 1 else 0, ""
+        inside = [line for loop in self.loops for line in loop.lines(arrays, depth)]
+        if not inside:
+            return out or ["pass"]
         for k in range(depth):
             out.append(f"{pad}for i{k} in range({self.loops[0].shape[k]}):")
             pad += "    "
-        out += [pad + line for loop in self.loops for line in loop.lines(arrays, depth)]
+        out += [pad + line for line in inside]
         if self.shared:
             at = next(k for k, line in enumerate(out) if line.startswith("for i0 in range("))
             out[at] = out[at].replace("range(", "share(")
