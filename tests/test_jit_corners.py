@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import weakref
 from collections.abc import Callable
 from typing import Any
 
@@ -145,3 +146,13 @@ def test_loops_in_which_nothing_is_left_to_do() -> None:
     (eager, one), (step, two) = build(), build()
     x, y = ag.Tensor(np.zeros((0, 3))), ag.Tensor(np.ones(2))
     assert ag.jit(step)(x, y).tolist() == eager(x, y).tolist() and two.grad.tolist() == one.grad.tolist()
+
+
+def test_the_arrays_of_a_call_are_not_kept() -> None:
+    step = ag.jit(lambda x, more: (x * 2).sum() + more["y"].sum())
+    x, y = np.ones(1000), np.ones(500)
+    held = [weakref.ref(x), weakref.ref(y)]
+    assert step(x, {"y": y}).item() == 2500.0
+    del x, y
+    assert [r() for r in held] == [None, None]
+    assert "instructions recorded" in str(step.passes())

@@ -276,17 +276,19 @@ class _Arguments:
 
     def record(self, function: Callable[..., Any]) -> Variant:
         """Record the function for such arguments, and compile it."""
+        weak = self.weak  # and not all of this, which holds the arrays of the call
+
         def again(static: Any, named: Any) -> Program:
             with _recording:
-                return Capture().record(function, static, named, self.weak)
+                return Capture().record(function, static, named, weak)
 
         program = again(tuple(self.static), self.named)
         shapes = map_tree(_without_memory, (tuple(self.static), self.named))
-        return Variant(program, function, self.signature, self.weak, mode.record, lambda: again(*shapes))
+        return Variant(program, function, self.signature, weak, mode.record, lambda: again(*shapes))
 
 
 def _without_memory(a: Any) -> Any:
-    """An array of the same shape and dtype, all of whose elements are one."""
+    """An array of the same shape and dtype whose elements are all the same place in memory."""
     if not isinstance(a, numpy.ndarray):
         return a
     return numpy.lib.stride_tricks.as_strided(numpy.zeros(1, a.dtype), a.shape, (0,) * a.ndim)
