@@ -212,7 +212,7 @@ def hypot(a, b, /):
     return np.hypot(a, b)
 
 
-@elementwise(lambda x: x > 0)
+@elementwise(lambda y, x: y > 0)
 def relu(x, /):
     """Rectified linear unit, y = max(0, x); dy/dx = 1 where x > 0, else 0 (so 0 at 0)."""
     return np.maximum(x, 0)
