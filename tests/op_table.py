@@ -205,6 +205,7 @@ shaped(
     ((2, 3), (1, 3), (4, 3)),
     {"axis": 0, "bounds": (0, 2, 3, 7), "shapes": ((2, 3), (1, 3), (4, 3))},
 )
+shaped("stack", ((2, 3), (2, 3), (2, 3)), *({"axis": k, "count": 3} for k in (0, 1, 2)))
 shaped("repeat", (2, 3), {"repeats": 2}, {"repeats": 3, "axis": 1}, {"repeats": (1, 0, 2), "axis": -1})
 
 # windows

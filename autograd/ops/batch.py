@@ -17,7 +17,19 @@ from autograd.apply import apply
 from autograd.ops.index import getitem, put_along, take_along_axis
 from autograd.ops.linalg import _contract, matmul
 from autograd.ops.reduce import cumsum
-from autograd.ops.shape import broadcast_to, concatenate, flip, moveaxis, pad_zeros, repeat, reshape, roll, swapaxes, transpose
+from autograd.ops.shape import (
+    broadcast_to,
+    concatenate,
+    flip,
+    moveaxis,
+    pad_zeros,
+    repeat,
+    reshape,
+    roll,
+    stack,
+    swapaxes,
+    transpose,
+)
 from autograd.rule import OPS, Op
 from autograd.tensor import Tensor
 
@@ -147,6 +159,11 @@ def _extreme(arrays: Any, on: Any, **settings: Any) -> Any:
 def _concatenate(arrays: Any, on: Any, axis: int, **_: Any) -> Any:
     wide = expanded(arrays, on)
     return concatenate(wide, axis=shifted(axis, wide[0].ndim - 1))
+
+
+@_rule("stack")
+def _stack(arrays: Any, on: Any, axis: int, **_: Any) -> Any:
+    return stack(expanded(arrays, on), axis=axis + 1)
 
 
 @_rule("matmul")

@@ -139,15 +139,34 @@ def concatenate(arrays: Sequence[Any], axis: int | None = 0) -> Any:
     return apply(_joined.op, tuple(arrays), {"axis": axis, "bounds": tuple(bounds), "shapes": tuple(shapes)})
 
 
+@linear(lambda g, i, axis: g[(*(slice(None),) * axis, i)],
+        jvp=lambda t, i, axis, count: np.pad(
+            np.expand_dims(t, axis), [(i, count - 1 - i) if k == axis else (0, 0) for k in range(t.ndim + 1)]))  # fmt: skip
+def stack(*xs, axis=0, count=None):
+    """Arrays of one shape joined along a new axis; each gets its own slice of the gradient."""
+    return np.concatenate([np.expand_dims(x, axis) for x in xs], axis=axis)
+
+
+_stacked = stack
+
+
 @composite(method=False)
 def stack(arrays: Sequence[Any], axis: int = 0) -> Any:
-    """Arrays of one shape joined along a new axis."""
+    """Arrays of one shape joined along a new axis.
+
+    >>> import autograd as ag
+    >>> ag.stack([ag.Tensor([1.0, 2.0]), [3.0, 4.0]], axis=1).tolist()
+    [[1.0, 3.0], [2.0, 4.0]]
+    """
     arrays = [tensor(a) for a in arrays]
     if not arrays:
         raise ShapeError(f"stack got an empty sequence: there is nothing to join. ({user_line()})")
-    if any(a.shape != arrays[0].shape for a in arrays):
+    shape = arrays[0].shape
+    if any(a.shape != shape for a in arrays):
         raise ShapeError(f"stack needs equal shapes, got {', '.join(str(a.shape) for a in arrays)}. ({user_line()})")
-    return concatenate([OPS["expand_dims"].call(a, axis) for a in arrays], axis=axis)
+    if not -len(shape) - 1 <= axis <= len(shape):
+        raise AxisError(f"axis {axis} does not exist in a stack of arrays of shape {shape}. ({user_line()})")
+    return apply(_stacked.op, arrays, {"axis": axis % (len(shape) + 1), "count": len(arrays)})
 
 
 @composite(method=False)
