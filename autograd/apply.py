@@ -30,6 +30,7 @@ from autograd.errors import (
     user_line,
     why_shapes_differ,
 )
+from autograd.instructions import native
 from autograd.rule import Op, Plan, np
 from autograd.tape import Node, mode, tick
 from autograd.tensor import Tensor
@@ -109,7 +110,7 @@ def operand(x: Any) -> Any:
         except ValueError as error:
             raise ShapeError(f"{error}. A nested list must have rows of equal length. ({user_line()})") from None
         if array.dtype.kind in "biufc":
-            return array if array.dtype.isnative else array.astype(array.dtype.newbyteorder("="))
+            return array if array.dtype.isnative else array.astype(native(array.dtype))
         raise DTypeError(f"an array of dtype {array.dtype} has no derivative; use a float dtype. ({user_line()})")
     if hasattr(x, "__traced__"):
         return x

@@ -118,6 +118,31 @@ def scatter_add(g: Any, index: Any, shape: tuple[int, ...]) -> Any:
     return y
 
 
+class Scattered:
+    """The result of `scatter_add`, not made yet: so that a gradient to which many parts contribute is made once."""
+
+    __slots__ = ("values", "index", "shape")
+
+    def __init__(self, values: Any, index: Any, shape: tuple[int, ...]):
+        self.values, self.index, self.shape = values, index, shape
+
+    @property
+    def dtype(self) -> Any:
+        """Of the array that it stands for."""
+        return self.values.dtype
+
+    def whole(self) -> Any:
+        """The array."""
+        return np.scatter_add(self.values, self.index, self.shape)
+
+    def add_to(self, total: Any) -> None:
+        """Add to an array in place."""
+        if is_basic(self.index):
+            total[self.index] += self.values
+        else:
+            numpy.add.at(total, self.index, self.values)
+
+
 @_instruction
 def put_along(g: Any, indices: Any, axis: int, shape: tuple[int, ...]) -> Any:
     """Zeros of a shape with g added along an axis where the indices say: the transpose of take_along_axis."""
@@ -223,6 +248,11 @@ def window_room(shape: tuple[int, ...], size: Any, counts: Any, stride: Any, dil
     ends = tuple((n - 1) * s + m * (k - 1) + 1 for k, n, s, m in zip(size, counts, stride, dilation, strict=True))
     if any(e > n for e, n in zip(ends, shape[len(shape) - len(ends) :], strict=True)):
         raise ValueError(f"windows that reach to {ends} do not fit into shape {shape}")
+
+
+def native(dtype: Any) -> Any:
+    """The dtype in this machine's order of bytes, as the one object that NumPy's own arrays have, for comparing by identity."""
+    return numpy.dtype(dtype.char)
 
 
 def is_basic(index: Any) -> bool:

@@ -24,11 +24,11 @@ from __future__ import annotations
 
 import inspect
 from collections.abc import Callable, Iterator
-from functools import cached_property
-from types import FunctionType
+from functools import cache, cached_property
+from types import FunctionType, SimpleNamespace
 from typing import Any
 
-from autograd.instructions import np
+from autograd.instructions import Scattered, np
 
 __all__ = ["OPS", "Op", "bind", "constant", "elementwise", "kept", "linear", "np", "primitive", "reduction"]
 
@@ -69,15 +69,24 @@ def _names(rule: Rule) -> tuple[str, ...]:
     return tuple(inspect.signature(rule).parameters)
 
 
-def _plain_numpy_call(function: FunctionType) -> str | None:
+def _plain_numpy_call(function: Any) -> str | None:
     """The name f when the whole function is ``return np.f(its parameters)``: then np.f itself can be called."""
+    if not isinstance(function, FunctionType):
+        return None
     code = function.__code__
     if len(code.co_names) != 2 or code.co_names[0] != "np" or code.co_kwonlyargcount:
         return None
-    parameters = ", ".join(code.co_varnames[: code.co_argcount])
+    return code.co_names[1] if code.co_code in _call_codes(code.co_argcount) else None
+
+
+@cache
+def _call_codes(count: int) -> tuple[bytes, ...]:
+    """The code of ``return np.f(its parameters)``: Python compiles a call on what the file imported in a way of its own."""
+    parameters = ", ".join(f"p{k}" for k in range(count))
     scope: dict[str, Any] = {}
-    exec(f"def f({parameters}): return np.{code.co_names[1]}({parameters})", scope)
-    return code.co_names[1] if scope["f"].__code__.co_code == code.co_code else None
+    for name, head in (("f", ""), ("imported", "import sys as np")):
+        exec(f"{head}\ndef {name}({parameters}): return np.f({parameters})", scope)
+    return scope["f"].__code__.co_code, scope["imported"].__code__.co_code
 
 
 _OPERATORS = {"+": "add", "-": "sub", "×": "mul", "/": "truediv", "^": "pow", "@": "matmul", "%": "mod", "//": "floordiv",
@@ -86,15 +95,19 @@ _OPERATORS = {"+": "add", "-": "sub", "×": "mul", "/": "truediv", "^": "pow", "
 """An op's ``operator`` is the sign that pictures show; Python's name for it follows."""
 
 
+_LATER = SimpleNamespace(scatter_add=Scattered)
+
+
 class Plan:
     """What one op saves and how it pulls a gradient back and pushes a tangent on, when the inputs in `wanted` vary.
 
     `save(*arrays, y)` picks the values to keep; ``pulls[k](g, saved, node)`` and ``pushes[k](t, saved, node)`` belong
     to input ``wanted[k]``. They are small functions put together from the rule's own, so that the walk over the tape
-    has no case distinctions.
+    has no case distinctions. `steps` are the pulls with their inputs; in `walked`, which the walk over arrays takes, those
+    that give the gradient of a part leave it to the walk to put it into the whole.
     """
 
-    __slots__ = ("op", "pulls", "pushes", "save", "saved", "steps", "wanted", "_bound")
+    __slots__ = ("op", "pulls", "pushes", "save", "saved", "steps", "walked", "wanted", "_bound")
 
     def __init__(self, op: Op, wanted: tuple[int, ...], count: int):
         self.op, self.wanted = op, wanted
@@ -109,7 +122,9 @@ class Plan:
         )
         self._bound: dict[int, tuple[tuple[Rule | None, ...], tuple[Rule | None, ...]]] = {}
         self.pulls, self.pushes = self.rules(np)
-        self.steps = tuple(zip(wanted, self.pulls, strict=True))
+        self.steps = self.walked = tuple(zip(wanted, self.pulls, strict=True))
+        if op.kind != "elementwise" and any(_plain_numpy_call(op.vjp_rule(i).function) == "scatter_add" for i in wanted):
+            self.walked = tuple(zip(wanted, self.rules(_LATER)[0], strict=True))
 
     def rules(self, namespace: Any) -> tuple[tuple[Rule | None, ...], tuple[Rule | None, ...]]:
         """(pulls, pushes) with the rule's ``np`` bound to `namespace`; None stands for the identity."""
@@ -214,8 +229,8 @@ class Op:
         """The forward bound to a namespace; the namespace's own function where the forward is just a call of it."""
         key = id(namespace)
         if key not in self._forwards:
-            name = _plain_numpy_call(self.function)
-            native = getattr(namespace, name) if name is not None and not self.variadic else None
+            name = _plain_numpy_call(self.function) if not self.settings and not self.variadic else None
+            native = getattr(namespace, name, None) if name is not None else None
             self._forwards[key] = native if native is not None else bind(self.function, namespace)
         return self._forwards[key]
 

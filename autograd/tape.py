@@ -23,6 +23,7 @@ from weakref import ref
 import numpy
 
 from autograd.errors import AutogradError, DTypeError, GraphError, Place, ShapeError, line_of
+from autograd.instructions import Scattered
 from autograd.rule import Op, Plan, np
 
 if TYPE_CHECKING:
@@ -284,6 +285,8 @@ def between(outputs: Iterable[Node | None], inputs: Iterable[Node]) -> tuple[lis
 
 def fit(g: Any, node: Node) -> Any:
     """A contribution brought to the shape and dtype of the node that it belongs to: broadcasting undone."""
+    if type(g) is Scattered:
+        g = g.whole()
     if g.shape != node.shape:
         extra = g.ndim - len(node.shape)
         if extra < 0 or any(n not in (1, m) for n, m in zip(node.shape, g.shape[extra:], strict=True)):
@@ -328,6 +331,7 @@ class Walk:
                 waiting[node.tick] = node
                 heappush(heap, -node.tick)
         plain = not (self.create_graph or mode.capture or mode.anomaly or self.visit or self.only is not None)
+        own: set[int] | None = None if self.create_graph or mode.capture else set()  # sums that can be added to in place
         with numpy.errstate(all="ignore"):
             while heap:
                 at = -heappop(heap)
@@ -344,7 +348,7 @@ class Walk:
                 if at < writes.last:
                     writes.check(node)
                 if plain:
-                    steps = node.plan.steps
+                    steps = node.plan.walked
                 else:
                     if self.visit is not None:
                         self.visit(node, g)
@@ -367,8 +371,11 @@ class Walk:
                         raise _misfit(node, i, c, error) from error
                     t = below.tick  # type: ignore[union-attr]
                     if t in gradient:
-                        gradient[t] = gradient[t] + c
+                        gradient[t] = self._sum(gradient[t], c, t, own)
                     else:
+                        if type(c) is Scattered:
+                            c = c.whole()
+                            own.add(t)  # type: ignore[union-attr]
                         gradient[t] = c
                         waiting[t] = below  # type: ignore[assignment]
                         heappush(heap, -t)
@@ -379,6 +386,20 @@ class Walk:
                 if node.inputs:
                     node.saved = node.consts = None
         return self.kept
+
+    @staticmethod
+    def _sum(total: Any, c: Any, t: int, own: set[int] | None) -> Any:
+        """What there is of the gradient of node t, and one contribution more; in place where the array is the walk's own."""
+        if own is None:
+            return total + c
+        if t not in own:
+            own.add(t)
+            return total + (c.whole() if type(c) is Scattered else c)
+        if type(c) is Scattered:
+            c.add_to(total)
+        else:
+            total += c
+        return total
 
     def _extras(self, node: Node, g: Any) -> Any:
         from autograd.apply import operand
@@ -404,7 +425,7 @@ class Walk:
             return zip(node.plan.wanted, node.plan.rules(namespace())[0], strict=True), as_tensors(node, saved)
         if mode.capture is not None:
             return zip(node.plan.wanted, node.plan.rules(mode.capture.namespace)[0], strict=True), saved
-        return node.plan.steps, saved
+        return node.plan.walked, saved
 
 
 def as_tensors(node: Node, saved: tuple[Any, ...]) -> tuple[Any, ...]:
@@ -435,7 +456,7 @@ def _misfit(node: Node, i: int, c: Any, error: Exception) -> ShapeError:
 
 
 def _hunt(node: Node, i: int, c: Any) -> None:
-    array = getattr(c, "_data", c)
+    array = c.values if type(c) is Scattered else getattr(c, "_data", c)
     if isinstance(array, ndarray | numpy.generic) and array.dtype.kind in "fc" and numpy.isnan(array).any():
         raise GraphError(f"the gradient of input {i} of {node.describe()} contains NaN")
 

@@ -12,6 +12,7 @@ import numpy
 
 from autograd import tape
 from autograd.errors import ArgumentError, DTypeError, GraphError, ShapeError, UnsupportedError, user_line, user_place
+from autograd.instructions import native
 from autograd.tape import Extra, Leaf, Node, writes
 
 __all__ = ["Tensor", "from_numpy", "get_default_dtype", "set_default_dtype", "wrap"]
@@ -58,7 +59,9 @@ def as_array(data: Any, dtype: Any = None) -> ndarray[Any, Any]:
     if array.dtype.kind not in "biufc":
         raise DTypeError(f"cannot make a Tensor of dtype {array.dtype} from {data!r:.60}: pass numbers. ({user_line()})")
     target = numpy.dtype(dtype) if dtype is not None else _default if python and array.dtype == numpy.float64 else array.dtype
-    target = target.newbyteorder("=")
+    if target.kind not in "biufc":
+        raise DTypeError(f"a Tensor holds numbers, and not {target}: pass a dtype of numbers. ({user_line()})")
+    target = native(target)
     if array.dtype.kind == "c" and target.kind != "c":
         raise DTypeError(f"a complex array does not fit in {target}: its imaginary part would be lost. Take a.real first.")
     array = array if array.dtype == target and array.dtype.isnative else array.astype(target)
@@ -503,4 +506,4 @@ def from_numpy(array: ndarray[Any, Any]) -> Tensor:
         raise UnsupportedError(f"from_numpy takes an array of numbers, got {type(array).__name__}.")
     if isinstance(array, numpy.ma.MaskedArray):
         raise DTypeError("a masked array would lose its mask. Fill it first: a.filled(value).")
-    return Tensor._wrap(array.view(ndarray) if array.dtype.isnative else array.astype(array.dtype.newbyteorder("=")))
+    return Tensor._wrap(array.view(ndarray) if array.dtype.isnative else array.astype(native(array.dtype)))

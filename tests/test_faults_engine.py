@@ -73,6 +73,7 @@ REFUSED: list[tuple[str, Callable[[], Any], type[Exception], str]] = [
     ("2 too large an integer", lambda: ag.Tensor(2**70), TypeError, ""),
     ("3 string", lambda: ag.Tensor("1.0"), TypeError, "str"),
     ("3 strings", lambda: ag.Tensor(["1.0"]), TypeError, "<U3"),
+    ("3 a dtype of strings", lambda: ag.Tensor([1.0], dtype=str), TypeError, "numbers"),
     ("4 masked", lambda: ag.Tensor(np.ma.masked_array([1.0], [True])), TypeError, "filled"),
     ("4 masked operand", lambda: leaf() * np.ma.masked_array(x3, i3 > 1), TypeError, "filled"),
     ("5 integer", lambda: ag.Tensor([1, 2], requires_grad=True), TypeError, r"int64.*1\.0"),

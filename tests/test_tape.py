@@ -130,6 +130,38 @@ def test_a_leaf_used_by_many() -> None:
     assert x.grad.data.sum() == sum(range(0, 10_000, 10))
 
 
+def test_gradients_of_parts_are_put_into_one_array(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Each part used to be made an array as large as the whole, and added."""
+    from autograd.instructions import np as instructions
+
+    made = []
+    whole = instructions.scatter_add
+    monkeypatch.setattr(instructions, "scatter_add", lambda *a: made.append(a) or whole(*a))
+    x = leaf(*range(12)).detach().reshape(6, 2).requires_grad_()
+    parts = [x[0], x[1:4], x[::-2], x[[0, 0, 5], [1, 1, 0]], x[x.data > 5], x[2, 1], x[None, 3, ..., 1:]]
+    total = sum((part * part * (k + 1)).sum() for k, part in enumerate(parts)) + (x * x).sum()
+    total.backward(retain_graph=True)
+    assert len(made) <= 1
+    expected = 2 * x.data
+    for k, index in enumerate([0, slice(1, 4), slice(None, None, -2), ([0, 0, 5], [1, 1, 0]), x.data > 5, (2, 1), (3, 1)]):
+        np.add.at(expected, index, 2 * (k + 1) * x.data[index])
+    np.testing.assert_allclose(grad_of(x), expected)
+    total.backward()
+    np.testing.assert_allclose(grad_of(x), 2 * expected)
+
+
+def test_sums_are_made_in_place_only_where_nobody_looks() -> None:
+    x = leaf(1.0, 2.0, 3.0)
+    y, seen = x * 1.0, []
+    y.register_hook(lambda g: seen.append(g.tolist()))
+    a, b = y + 0.0, y * 1.0
+    a.retain_grad()
+    seed = np.ones(3)
+    (a + b + y[:2].sum() + a[1:].sum() + b * 2 + y).backward(seed)
+    assert seed.tolist() == [1.0, 1.0, 1.0]
+    assert grad_of(a) == [1.0, 4.0, 4.0] and seen[0] == grad_of(x) == [8.0, 11.0, 8.0]
+
+
 # ---- backward twice, retained graphs, seeds
 
 
@@ -556,12 +588,12 @@ def test_an_exception_in_a_rule_leaves_gradients_as_they_were(monkeypatch: pytes
     def fail(g: Any, s: Any, n: Any) -> None:
         raise MemoryError
 
-    good = plan.steps
-    monkeypatch.setattr(plan, "steps", ((0, fail),))
+    good = plan.walked
+    monkeypatch.setattr(plan, "walked", ((0, fail),))
     with pytest.raises(MemoryError):
         y.backward(retain_graph=True)
     assert a.grad is None and b.grad is None
-    monkeypatch.setattr(plan, "steps", good)
+    monkeypatch.setattr(plan, "walked", good)
     y.backward()
     np.testing.assert_allclose(grad_of(b), [2 * np.exp(6.0) + 1])
 

@@ -20,6 +20,7 @@ from autograd.compiler.guards import Survey
 from autograd.compiler.storage import Storage
 from autograd.compiler.trace import Traced
 from autograd.errors import GraphError, IndexingError, UnsupportedError, user_line
+from autograd.instructions import native
 from autograd.rule import Op, np
 from autograd.tape import mode, writes
 from autograd.tensor import Tensor, wrap
@@ -194,7 +195,7 @@ class Capture:
         """The values of a tensor or an array by now, as a place of their own: what a new Tensor of them holds."""
         array = data._data if isinstance(data, Tensor) else data if isinstance(data, Traced) else numpy.asarray(data)
         if isinstance(array, numpy.ndarray) and not array.dtype.isnative:
-            array = array.astype(array.dtype.newbyteorder("="))
+            array = array.astype(native(array.dtype))
         value = self.lift(data, array)
         return trace.fresh(value if dtype is None else value.astype(dtype))
 

@@ -14,7 +14,7 @@ from autograd.tape import mode
 from autograd.tensor import Tensor
 
 
-@linear(lambda g, shape, index: np.scatter_add(g, index, shape), label="[·]", view=True)
+@linear(lambda g, index, shape: np.scatter_add(g, index, shape), label="[·]", view=True)
 def getitem(x, /, index):
     """The elements of x at an index; what was read twice gets both gradients."""
     return np.getitem(x, index)
