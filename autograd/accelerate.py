@@ -121,10 +121,10 @@ def large_sum(x: Any, axis: Any, keepdims: bool) -> Any:
             return None
         from autograd.compiler.jit import Compiled
 
-        program = _SUMS[key] = Compiled(lambda x: np.sum(x, axis=axis, keepdims=keepdims))
+        program = _SUMS[key] = Compiled(lambda x: np.sum(x, axis=axis, keepdims=keepdims), fresh=True)
     try:
         with no_grad():
-            return _owned(program, (x,))._data
+            return program(x)._data
     except AutogradError:  # of an axis that is not there, in NumPy's words
         _SUMS.pop(key, None)
         return None
@@ -186,15 +186,6 @@ def _ones_where_apart(y: Tensor, xs: list[Tensor]) -> Any:
     return wrap(mode.capture.ones(y.shape, y.dtype))
 
 
-def _owned(compiled: Any, arguments: Any) -> Any:
-    """The results of a compiled function, kept for no later call: backward may make a gradient of them as they are."""
-    answer = compiled(*arguments)
-    for frame in compiled._last._pool:
-        for result in frame._loose:
-            result[-1].clear()
-    return answer
-
-
 SMALL = 16
 """So many times smaller than what it is computed from is a value that is kept for backward."""
 
@@ -231,35 +222,43 @@ class _Composed:
 
     def __init__(self, function: Callable[..., Any], arrays: tuple[str, ...], admit: Callable[..., bool] | None):
         self.function, self.arrays, self.admit = function, arrays, admit
-        self.signature = inspect.signature(function)
+        self.names = tuple(inspect.signature(function).parameters)
+        self.defaults = tuple(p.default for p in inspect.signature(function).parameters.values())
+        self.place = {name: k for k, name in enumerate(self.names)}
         self.kinds: dict[Any, _Kind | None] = {}
 
     def find(self, args: tuple[Any, ...], named: dict[str, Any]) -> Any:
         """The answer of the compiled form, or _ABSENT if there is none for such arguments."""
-        try:
-            bound = self.signature.bind(*args, **named)
-        except TypeError:
+        if len(args) > len(self.names):
             return _ABSENT
-        bound.apply_defaults()
-        names, operands, settings, key = [], [], {}, []
-        for name, value in bound.arguments.items():
+        given = [*args, *self.defaults[len(args) :]]
+        for name, value in named.items():
+            k = self.place.get(name, 0)
+            if k < len(args):  # unknown, or given twice
+                return _ABSENT
+            given[k] = value
+        names, operands, data, settings = [], [], [], {}
+        key: list[Any] = []
+        for name, value in zip(self.names, given, strict=True):
+            if value is inspect.Parameter.empty:
+                return _ABSENT
             if name in self.arrays and value is not None:
-                data = value._data if isinstance(value, Tensor) else value
-                if type(data) is not numpy.ndarray or data.dtype.char not in "fdlq":
+                x = value._data if isinstance(value, Tensor) else value
+                if type(x) is not numpy.ndarray or x.dtype.char not in "fdlq":
                     return _ABSENT
                 names.append(name)
                 operands.append(value)
-                key.append((data.shape, data.dtype))
+                data.append(x)
+                key += (x.shape, x.dtype)
             else:
                 settings[name] = value = tuple(value) if isinstance(value, list) else value
-                key.append((type(value), value))
+                key += (type(value), value)
         try:
             kind = self.kinds.get(tuple(key), _ABSENT)
         except TypeError:  # a setting that does not hash
             return _ABSENT
-        if kind is None or self.admit is not None and not self.admit(**bound.arguments):
+        if kind is None or self.admit is not None and not self.admit(**dict(zip(self.names, given, strict=True))):
             return _ABSENT
-        data = [x._data if isinstance(x, Tensor) else x for x in operands]
         if kind is _ABSENT:
             return self._first(tuple(key), names, operands, settings, data)
         try:
@@ -305,7 +304,7 @@ class _Kind(Op):
             self.kept = tuple(found)
             return (y, *map(wrap, found.values()))
 
-        self._compiled = Compiled(forward)
+        self._compiled = Compiled(forward, fresh=True)
 
     def define(self, tensors: Any) -> Any:
         """The definition at these arrays."""
@@ -327,18 +326,18 @@ class _Kind(Op):
         nodes = tuple(x._node if isinstance(x, Tensor) else None for x in operands)
         wanted = tuple(i for i, n in enumerate(nodes) if n is not None) if mode.record else ()
         if not wanted:
-            return _owned(self._compiled, data)[0]  # type: ignore[no-any-return]
+            return self._compiled(*data)[0]  # type: ignore[no-any-return]
         consts: dict[int, Any] = {i: x for i, (x, n) in enumerate(zip(operands, nodes, strict=True)) if n is None}
         plan = self.plan(wanted, len(nodes))
         if plan.ahead:
             try:
-                y, total, *found = (t._data for t in _owned(plan.both, data))
+                y, total, *found = (t._data for t in plan.both(*data))
                 if total == 0:
                     consts[AHEAD] = found
             except GraphError:
                 plan.ahead = False
         if not plan.ahead:
-            y, *kept = (t._data for t in _owned(self._compiled, data))
+            y, *kept = (t._data for t in self._compiled(*data))
             if kept:
                 consts[KEPT] = tuple(kept)
         saved = tuple(a if isinstance(x, Tensor) else a.copy() for x, a in zip(operands, data, strict=True))
@@ -365,9 +364,11 @@ class _Plan(Plan):
         self._waiting: dict[int, Any] = {}  # tick of a node -> the gradients of its other inputs, computed along
         self.pulls = tuple(functools.partial(self._pull, k) for k in range(len(wanted)))
         self.pushes = tuple(functools.partial(self._push, k) for k in range(len(wanted)))
-        self.steps = tuple(zip(wanted, self.pulls, strict=True))
-        self._compiled: Any = Compiled(lambda g, kept, *arrays: tuple(map(wrap, self._defined(g, arrays, kept)[1])))
-        self.both = Compiled(self._both)
+        self.steps = self.walked = tuple(zip(wanted, self.pulls, strict=True))
+        self._compiled: Any = Compiled(
+            lambda n, g, *arrays: tuple(map(wrap, self._defined(g, arrays[n:], arrays[:n])[1])), fresh=True
+        )
+        self.both = Compiled(self._both, fresh=True)
         self.ahead = True  # found by trying
 
     def rules(self, namespace: Any) -> Any:
@@ -401,7 +402,7 @@ class _Plan(Plan):
                 g = g[(0,) * g.ndim][...]
             try:
                 kept = (node.consts or {}).get(KEPT, ())
-                return [t._data for t in _owned(self._compiled, (g, kept, *saved))]
+                return [t._data for t in self._compiled(len(kept), g, *kept, *saved)]
             except (UnsupportedError, GraphError):
                 self._compiled = None
         return self._defined(g, saved)[1]

@@ -40,12 +40,13 @@ class Layout(NamedTuple):
     numbers: list[int]  # places of float arguments
     loose: list[tuple[int, tuple[int, ...], Any]]  # results that are handed out: place, shape, dtype
     kept: list[Kept]
+    spares: int = 3  # arrays that each of the results that are handed out may be in again, when nobody holds them any more
 
 
 class Frame:
     """Memory for one call at a time, so that two threads never share it."""
 
-    __slots__ = ("table", "address", "numbers", "copies", "tensors", "arrays", "_scratch", "_loose", "_kept")
+    __slots__ = ("table", "address", "numbers", "copies", "tensors", "arrays", "_scratch", "_loose", "_kept", "_spares")
 
     def __init__(self, layout: Layout, states: list[Any]):
         self.table = array("q", layout.addresses or [0])
@@ -61,7 +62,7 @@ class Frame:
         for (at, _), (_, copy) in zip(layout.strided, self.copies, strict=True):
             self.table[at] = address_of(copy)
         self._loose: list[Any] = [(*result, []) for result in layout.loose]
-        self._kept = layout.kept
+        self._kept, self._spares = layout.kept, layout.spares
         self.tensors: list[Any] = [None] * len(layout.kept)
         self.arrays: list[Any] = [None] * len(layout.kept)
 
@@ -75,7 +76,7 @@ class Frame:
             else:
                 a = numpy.empty(shape, dtype)
                 address = address_of(a)
-                if len(spare) < 3:
+                if len(spare) < self._spares:
                     spare.append((a, address))
             table[at] = address
             arrays.append(a)

@@ -19,6 +19,7 @@ from autograd.compiler.capture import Capture, Program
 from autograd.compiler.explain import Explanation
 from autograd.compiler.variant import MISS, Variant
 from autograd.errors import DTypeError, GraphError, UnsupportedError, user_line
+from autograd.instructions import native
 from autograd.tape import mode
 from autograd.tensor import Tensor
 from autograd.trees import map_tree
@@ -39,13 +40,14 @@ SIGNATURES = 32
 class Compiled:
     """A function that is recorded, compiled, and run compiled; made by `jit`.
 
-    `fallback_reason` is None, or why the function runs uncompiled.
+    `fallback_reason` is None, or why the function runs uncompiled. With `fresh`, no array that was a result serves again for
+    a later one, even when nobody seems to hold it.
     """
 
-    def __init__(self, function: Callable[..., Any], check: bool = False, fallback: bool = False):
+    def __init__(self, function: Callable[..., Any], check: bool = False, fallback: bool = False, fresh: bool = False):
         functools.update_wrapper(self, function)
         self.function = function
-        self.check, self.fallback = check, fallback
+        self.check, self.fallback, self.fresh = check, fallback, fresh
         self.fallback_reason: str | None = None
         self._variants: dict[Any, list[Variant]] = {}
         self._locks: dict[Any, threading.Lock] = {}
@@ -56,7 +58,7 @@ class Compiled:
         """As a method: compiled for each object by itself."""
         if instance is None:
             return self
-        made = Compiled(self.function.__get__(instance), self.check, self.fallback)
+        made = Compiled(self.function.__get__(instance), self.check, self.fallback, self.fresh)
         instance.__dict__.setdefault(self.function.__name__, made)  # found before this descriptor from now on
         return instance.__dict__[self.function.__name__]
 
@@ -87,6 +89,8 @@ class Compiled:
                         if not self.fallback:
                             raise
                         return self._fall_back(error, arguments, named)
+                    if self.fresh:
+                        variant.layout = variant.layout._replace(spares=0)
                     variants.append(variant)
                     self._limit(variants)
                     self._limit_signatures()
@@ -243,7 +247,7 @@ class _Arguments:
         if kind is numpy.ndarray:
             self.given.append(a)
             if not a.dtype.isnative:
-                a = a.astype(a.dtype.newbyteorder("="))
+                a = a.astype(native(a.dtype))
             if not is_plain(a):
                 a = numpy.array(a, order="C")
             self.inputs.append(a)
