@@ -46,6 +46,15 @@ def crossed(x: Any, w: Any) -> Any:
     return sum(p @ w.T for p in a) * sum(q @ w for q in b)
 
 
+def hoisted(x: Any, w: Any) -> Any:
+    """A recurrence whose input is made for all steps at once."""
+    given = (np.stack([x, 2 * x], axis=1) @ w + w[0]) * 3  # (6, 2, 5)
+    h = given[0]
+    for t in range(1, 6):
+        h = np.tanh(given[t] + h @ w.T)
+    return h
+
+
 FUNCTIONS: dict[str, tuple[Callable[..., Any], tuple[Any, ...]]] = {
     "rows": (lambda x, y: np.concatenate([x, y * 2, x + 1]), (X, Y)),
     "columns": (lambda x, y: np.concatenate([x.T, y.T], axis=1) * 3, (X, Y)),
@@ -67,6 +76,12 @@ FUNCTIONS: dict[str, tuple[Callable[..., Any], tuple[Any, ...]]] = {
     "known before": (known_before, (X, W)),
     "feeds itself": (feeds_itself, (X, W)),
     "crossed": (crossed, (X, W)),
+    "hoisted": (hoisted, (X, W)),
+    "cheap slices": (lambda x, y: np.tanh((x + 2 * x[0])[:2]) * (x + 2 * x[0])[3:5] + y[1], (X, Y)),
+    "cheap columns": (lambda x, y: sum(np.exp(z[:, 1]) + z[:, 3] * 2 for z in [x - y[0, 0]]), (X, Y)),
+    "cheap slices that overlap": (lambda x: sum(z[1:] * z[:-1] for z in [x + x[0]]), (X,)),
+    "cheap rows": (lambda x: sum(np.sin(z[t]) * t for z in [(x @ W).reshape(3, 2, 5) * 2] for t in range(3)), (X,)),
+    "rows that are not whole": (lambda x: sum(z[t] ** 2 for z in [(x @ W).reshape(10, 3)] for t in range(1, 10)), (X,)),
 }
 
 
@@ -92,6 +107,12 @@ def products(step: Any) -> int:
     return sum("matmul" in kernel.functions for kernel in step.explain().kernels)
 
 
+def test_a_bias_before_slices_is_no_pass_of_its_own() -> None:
+    step = ag.jit(lambda x: sum(np.tanh(z[t]) for z in [(x @ W).reshape(3, 2, 5) + W[0]] for t in range(3)))
+    step(X)
+    assert not any(kernel.functions == ["add"] for kernel in step.explain().kernels)
+
+
 def test_a_recurrent_layer_makes_few_products() -> None:
     steps, model = 12, nn.LSTM(8, 16)
     x = ag.Tensor(np.random.default_rng(0).normal(size=(steps, 4, 8)).astype(np.float32))
@@ -108,6 +129,8 @@ def test_a_recurrent_layer_makes_few_products() -> None:
     assert products(step) == steps + (steps - 1) + 3  # forward of h, backward of h; inputs and both weights' gradients once
     kernels = step.source().count("def kernel")
     assert kernels < 40  # and not one for every step
+    shapes = [kernel.shape for kernel in step.explain().kernels if "join" in kernel.functions and len(kernel.functions) == 1]
+    assert len(shapes) < 4  # gradients of gates are made where they are joined, for both products that take them
 
 
 def test_products_that_wait_for_each_other_stay_apart() -> None:

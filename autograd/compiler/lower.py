@@ -14,6 +14,7 @@ from typing import Any
 
 import numpy
 
+from autograd.compiler.apart import CHEAP
 from autograd.compiler.capture import Program
 from autograd.compiler.indices import (
     MADE_WHOLE,
@@ -56,7 +57,6 @@ from autograd.compiler.trace import REDUCTIONS, Traced, foreign
 
 __all__ = ["Lowered", "lower"]
 
-CHEAP = ("equal", "not_equal", "less", "less_equal", "greater", "greater_equal", "add", "subtract", "multiply", "negative")
 BY_NAME = ("gather", "matmul", "reshape", "call", "routine")  # what reads its input as an array, not element by element
 WRITTEN = 9  # elements of a window that are written out
 HEAVY = 128  # instructions of an expression that is not broken up

@@ -8,6 +8,7 @@ import math
 from collections.abc import Callable
 from typing import Any
 
+from autograd.compiler.apart import slice_by_slice
 from autograd.compiler.capture import Program
 from autograd.compiler.distribute import distribute
 from autograd.compiler.together import one_of_a_sum, one_of_equal_factors, side_by_side, transposed_once
@@ -33,8 +34,9 @@ def _of_uses(function: Callable[[list[Traced], dict[float, int]], None]) -> Pass
 def passes() -> tuple[Pass, ...]:
     """The passes in their order, each of which works on the program in place."""
     return (
-        merge, add_products, turn_products, _of_instructions(distribute), _of_uses(side_by_side),
-        _of_instructions(one_of_equal_factors), _of_instructions(transposed_once), _of_uses(one_of_a_sum), merge,
+        merge, add_products, turn_products, _of_instructions(distribute), _of_uses(slice_by_slice),
+        _of_uses(side_by_side), _of_instructions(one_of_equal_factors), _of_instructions(transposed_once),
+        _of_uses(one_of_a_sum), turn_products, merge,
     )  # fmt: skip
 
 
@@ -86,12 +88,18 @@ def simpler(x: Traced) -> Traced:
         if is_one(one) and isinstance(other, Traced) and other.dtype == x.dtype:
             return spread(other, x.shape, x.tick - 0.5)
     below: Any = x.inputs[0] if x.inputs else None
-    if x.function == "reshape" and below.shape == x.shape:
-        return below  # type: ignore[no-any-return]
+    if x.function == "reshape":
+        while below.function == "reshape":
+            below = below.inputs[0]
+        x.inputs = (below,)
+        if below.shape == x.shape:
+            return below  # type: ignore[no-any-return]
     if x.function == "slice" and below.function == "slice":
         x, below = sliced_once(x, below), below.inputs[0]
     if x.function == "join":
         x.inputs = tuple(piece for part in x.inputs for piece in pieces(x, part))
+    if x.function == "slice" and below.function == "reshape":
+        return rows_of(x, below)
     if x.function == "slice" and below.function == "join":
         return within(x, below)
     if x.function == "slice" and "box" in below.settings:
@@ -117,6 +125,21 @@ def sliced_once(x: Traced, below: Traced) -> Traced:
     y = Traced("slice", below.inputs, x.shape, x.dtype, starts=starts, steps=steps)
     y.tick = x.tick
     return y
+
+
+def rows_of(x: Traced, below: Traced) -> Traced:
+    """Rows, one after another, of an array in another shape, as rows of the array itself, in that shape."""
+    source, width = below.inputs[0], math.prod(below.inputs[0].shape[1:])
+    first, count = x.settings["starts"][0] * math.prod(below.shape[1:]), x.size
+    whole = x.shape[1:] == below.shape[1:] and all(s == 1 for s in x.settings["steps"])
+    if not whole or not width or first % width or count % width or not source.ndim:
+        return x
+    starts = (first // width, *(0 for _ in source.shape[1:]))
+    y = Traced("slice", (source,), (count // width, *source.shape[1:]), x.dtype, starts=starts, steps=(1,) * source.ndim)
+    y.tick = x.tick - 0.02
+    z = Traced("reshape", (y,), x.shape, x.dtype)
+    z.tick = x.tick
+    return z
 
 
 def pieces(x: Traced, part: Traced) -> list[Traced]:

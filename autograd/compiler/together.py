@@ -8,6 +8,7 @@ known before any product is.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator, Sequence
 from itertools import pairwise
 from typing import Any
@@ -36,19 +37,27 @@ def side_by_side(instructions: list[Traced], uses: dict[float, int]) -> None:
         if len(parts) < 2 or any(a[1] > b[0] for a, b in pairwise(ends)):
             continue
         made: list[Traced] = []
-
+        matrix = axis == 0 and x.ndim > 2  # rows of a matrix, to which others may be joined as well
         at = 0
         for k, (start, end) in enumerate([*ends, (x.shape[axis],) * 2]):
             tick = x.tick - 0.7 + len(made) * 1e-5
             if start > at:
                 zero = constant(0, x.dtype)
                 zero.tick = tick - 0.1
-                made.append(_made("broadcast", (zero,), tick, to=(*x.shape[:axis], start - at, *x.shape[axis + 1 :])))
+                shape = _rows((*x.shape[:axis], start - at, *x.shape[axis + 1 :]), matrix)
+                made.append(_made("broadcast", (zero,), tick, to=shape))
             if k < len(parts):
-                shape, source = tuple(b - a for a, b in parts[k].settings["box"]), parts[k].inputs[0]
+                shape, source = _rows(tuple(b - a for a, b in parts[k].settings["box"]), matrix), parts[k].inputs[0]
                 made.append(source if source.shape == shape else _made("reshape", (source,), tick + 5e-6, to=shape))
             at = end
-        _instead(x, leaves, parts, _made("join", tuple(made), x.tick - 0.6, axis=axis), 0.55)
+        joined = _made("join", tuple(made), x.tick - 0.65, axis=axis)
+        whole = joined if joined.shape == x.shape else _made("reshape", (joined,), x.tick - 0.6, to=x.shape)
+        _instead(x, leaves, parts, whole, 0.55)
+
+
+def _rows(shape: tuple[int, ...], matrix: bool) -> tuple[int, ...]:
+    """A shape, or that of the matrix with the same rows."""
+    return (math.prod(shape[:-1]), shape[-1]) if matrix else shape
 
 
 def _placed_along(y: Traced) -> int | None:
@@ -84,8 +93,10 @@ def _instead(x: Traced, leaves: list[Traced], terms: list[Traced], total: Traced
 def one_of_a_sum(instructions: list[Traced], uses: dict[float, int]) -> None:
     """Σ aₜ bₜ = (a₁ a₂ …) (b₁; b₂; …), and Σ of sums over rows = one over all rows, in place.
 
-    Only where nothing else needs the terms one by one.
+    Only where nothing else needs the terms one by one. Their order is that in which their operands are joined already, if
+    they are.
     """
+    place = {i.tick: (x.tick, k) for x in instructions if x.function == "join" for k, i in enumerate(x.inputs)}
     for x, leaves in _sums(instructions, uses):
         alike: dict[object, list[Traced]] = {}
         for y in leaves:
@@ -94,6 +105,9 @@ def one_of_a_sum(instructions: list[Traced], uses: dict[float, int]) -> None:
         longest: list[Traced] = max(alike.values(), key=len, default=[])
         terms = sorted(longest, key=lambda y: y.tick)
         if len(terms) >= FEW:
+            places = [place.get(y.inputs[-1].tick, (0, 0)) for y in terms]
+            if places[0][0] and len({joined for joined, _ in places}) == 1:
+                terms.sort(key=lambda y: place[y.inputs[-1].tick])
             total = _sum_of_products(terms, x.tick) if terms[0].function == "matmul" else _sum_of_rows(terms, x.tick)
             _instead(x, leaves, terms, total, 0.3)
 
