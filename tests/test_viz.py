@@ -792,13 +792,13 @@ def test_every_node_of_a_large_graph_can_be_reached() -> None:
 
 
 def test_the_steps_of_a_recurrent_layer_are_found() -> None:
-    """They come from one line of the user's, and repeat: a box for each step, and one for the weights that all of them use."""
+    """They come from one line of the user's, and repeat: a box for each step, and one for what all of them use."""
     nn = pytest.importorskip("nn")
     drawing = draw(nn.LSTM(3, 5), np.ones((12, 2, 3), np.float32))
     boxes = drawing.picture.boxes
     assert len(drawing._graph.inputs) > 200 and len(boxes) <= 18
-    (weights,) = [b for b in boxes if b.name == "4 parameters"]
-    assert weights.note == ("weight_ih_l0, weight_hh_l0, bias_ih_l0, bias_hh_l0",)
+    (before,) = [b for b in boxes if "weight_ih_l0, weight_hh_l0, bias_ih_l0, bias_hh_l0" in b.note]
+    assert "+, xWᵀ+b, ⊤" in before.note
     steps = [b for b in boxes if "nodes inside" in b.name]
     assert len(steps) >= 12 and len({b.name for b in steps}) <= 3
     assert opened(drawing._graph, drawing._units) == list(range(len(drawing._graph.inputs)))

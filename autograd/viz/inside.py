@@ -112,11 +112,21 @@ def _even(runs: list[list[int]], most: int) -> list[list[int]]:
 
 
 def _placed(graph: Graph, members: Sequence[int], runs: list[list[int]], limit: int) -> list[list[int]]:
-    """The runs, those of few nodes opened while there is room, and the sources: with the one group that uses them, or alone."""
+    """The runs, those of few nodes opened while there is room, and the sources: with the one group that uses them, or alone.
+
+    A run that many others use, such as the products that a recurrent layer makes before its steps, stays closed: one line from
+    it to each of them.
+    """
     room = limit - len(runs)
     units: list[list[int]] = []
-    for run in runs:
-        if len(run) <= 3 and len(run) - 1 <= room:
+    at = {i: r for r, run in enumerate(runs) for i in run}
+    readers: dict[int, set[int]] = {}
+    for i, r in at.items():
+        for j in graph.inputs[i]:
+            if at.get(j, r) != r:
+                readers.setdefault(at[j], set()).add(r)
+    for r, run in enumerate(runs):
+        if len(run) <= 3 and len(run) - 1 <= room and (len(run) == 1 or len(readers.get(r, ())) < SHARED):
             room -= len(run) - 1
             units += [[i] for i in run]
         else:

@@ -1,8 +1,8 @@
 """Recurrent layers: RNN, LSTM, GRU, and their cells.
 
-A sequence is kept as a list of its steps, which are stacked at the very end: taking steps out of one array would give each
-of them a gradient as large as the array. Names and layouts of the parameters are PyTorch's: weight_ih_l0 (gates·H, in),
-weight_hh_l0 (gates·H, H), bias_ih_l0, bias_hh_l0 (gates·H,); _l1 … for further layers, _reverse for the other direction.
+What the input gives to the gates is one product for all steps of a sequence; the rest is a loop over steps. Names and
+layouts of the parameters are PyTorch's: weight_ih_l0 (gates·H, in), weight_hh_l0 (gates·H, H), bias_ih_l0, bias_hh_l0
+(gates·H,); _l1 … for further layers, _reverse for the other direction.
 """
 
 from __future__ import annotations
@@ -27,37 +27,43 @@ __all__ = ["GRU", "LSTM", "RNN", "GRUCell", "LSTMCell", "RNNCell"]
 Tensor = ag.Tensor
 State = tuple[Tensor, ...]
 """What a cell carries on: (h,), or (h, c) of an LSTM; each (N, H)."""
-Weights = tuple[Any, Any, Any, Any]
-"""weight_ih, weight_hh, bias_ih, bias_hh."""
+Weights = tuple[Any, ...]
+"""weight_ih, weight_hh, and bias_ih, bias_hh or None."""
 
 
-def _affine(x: Tensor, weight: Any, bias: Any) -> Tensor:
-    return F.linear(x, weight, bias)
+def rnn_step(given: Tensor, kept: Tensor, state: State, activation: Callable[[Any], Any] = ag.tanh) -> State:
+    """h ← tanh(given + kept), or with ReLU; given = x W_ihᵀ + b_ih, kept = h W_hhᵀ + b_hh."""
+    return (activation(given + kept),)
 
 
-def rnn_step(x: Tensor, state: State, w: Weights, activation: Callable[[Any], Any] = ag.tanh) -> State:
-    """h ← tanh(x W_ihᵀ + b_ih + h W_hhᵀ + b_hh), or with ReLU."""
-    return (activation(_affine(x, w[0], w[2]) + _affine(state[0], w[1], w[3])),)
+def lstm_step(given: Tensor, kept: Tensor, state: State) -> State:
+    """i, f, g, o from given + kept, each (N, 4H);  c ← σ(f)·c + σ(i)·tanh(g),  h ← σ(o)·tanh(c)."""
+    gates = given + kept
+    c = lstm_memory(gates, state[1])
+    return lstm_output(gates, c), c
 
 
-def lstm_step(x: Tensor, state: State, w: Weights) -> State:
-    """i, f, g, o from x W_ihᵀ + b_ih + h W_hhᵀ + b_hh;  c ← σ(f)·c + σ(i)·tanh(g),  h ← σ(o)·tanh(c)."""
-    h, c = state
-    gates = _affine(x, w[0], w[2]) + _affine(h, w[1], w[3])  # (N, 4H)
-    i, f, g, o = ag.split(gates, 4, axis=1)
-    c = ag.sigmoid(f) * c + ag.sigmoid(i) * ag.tanh(g)
-    return ag.sigmoid(o) * ag.tanh(c), c
+@ag.accelerated("gates", "c", long=1 << 12)
+def lstm_memory(gates: Any, c: Any) -> Any:
+    """The memory of an LSTM, c ← σ(f)·c + σ(i)·tanh(g)."""
+    i, f, g, _ = ag.split(gates, 4, axis=1)
+    return ag.sigmoid(f) * c + ag.sigmoid(i) * ag.tanh(g)
 
 
-def gru_step(x: Tensor, state: State, w: Weights) -> State:
-    """r, z = σ(x W + h W);  n = tanh(x W_n + b + r·(h W_n + b));  h ← (1 − z)·n + z·h."""
-    (h,) = state
+@ag.accelerated("gates", "c", long=1 << 12)
+def lstm_output(gates: Any, c: Any) -> Any:
+    """What an LSTM shows of its memory, h ← σ(o)·tanh(c)."""
+    return ag.sigmoid(gates[:, 3 * c.shape[1] :]) * ag.tanh(c)
+
+
+@ag.accelerated("given", "kept", "h", long=1 << 12)
+def gru_state(given: Any, kept: Any, h: Any) -> Any:
+    """r, z = σ(given + kept);  n = tanh(given + r·kept);  h ← (1 − z)·n + z·h; given and kept are (N, 3H)."""
     size = h.shape[1]
-    given, kept = _affine(x, w[0], w[2]), _affine(h, w[1], w[3])  # (N, 3H)
     both = ag.sigmoid(given[:, : 2 * size] + kept[:, : 2 * size])
     r, z = both[:, :size], both[:, size:]
     n = ag.tanh(given[:, 2 * size :] + r * kept[:, 2 * size :])
-    return (n + z * (h - n),)
+    return n + z * (h - n)
 
 
 class _Recurrent(Module):
@@ -65,6 +71,8 @@ class _Recurrent(Module):
 
     gates = 1
     states = 1
+    one_bias = True
+    """Whether only the sum of both biases matters."""
 
     def __init__(self, input_size: int, hidden_size: int, num_layers: int = 1, bias: bool = True, batch_first: bool = False,
                  dropout: float = 0.0, bidirectional: bool = False, dtype: Any = None, generator: Any = None):  # fmt: skip
@@ -89,8 +97,8 @@ class _Recurrent(Module):
     def _endings(self, layer: int) -> list[str]:
         return [f"_l{layer}", f"_l{layer}_reverse"][: 1 + self.bidirectional]
 
-    def cell(self, x: Tensor, state: State, w: Weights) -> State:
-        """One step."""
+    def step(self, given: Tensor, kept: Tensor, state: State) -> State:
+        """The next state, from x W_ihᵀ + b_ih and h W_hhᵀ + b_hh; one of them may hold both biases."""
         raise NotImplementedError
 
     def forward(self, x: Any, state: Any = None, lengths: Any = None) -> tuple[Tensor, Any]:
@@ -119,31 +127,34 @@ class _Recurrent(Module):
         count = self.num_layers * (1 + self.bidirectional)
         first = self._first(state, count, n, x.dtype, alone)
         here = None if lengths is None else self._present(lengths, steps, n)
-        sequence = [x[t] for t in range(steps)]
+        sequence = x
         last: list[State] = []
         for layer in range(self.num_layers):
             if layer and self.dropout:
-                sequence = [F.dropout(s, self.dropout, self.training, self.generator) for s in sequence]
+                sequence = F.dropout(sequence, self.dropout, self.training, self.generator)
             results = []
             for k, ending in enumerate(self._endings(layer)):
                 outputs, end = self._run(sequence, first[len(last)], ending, here, reverse=k == 1)
-                results.append(outputs)
+                results.append(ag.stack(outputs))
                 last.append(end)
-            sequence = (
-                results[0] if len(results) == 1 else [ag.concatenate(pair, axis=1) for pair in zip(*results, strict=True)]
-            )
-        output = ag.stack(sequence, axis=1 if self.batch_first and not alone else 0)
+            sequence = results[0] if len(results) == 1 else ag.concatenate(results, axis=2)
+        output = ag.swapaxes(sequence, 0, 1) if self.batch_first and not alone else sequence
         states = tuple(ag.stack([s[k] for s in last]) for k in range(self.states))
         if alone:
             output, states = ag.squeeze(output, axis=1), tuple(ag.squeeze(s, axis=1) for s in states)
         return output, states[0] if self.states == 1 else states
 
-    def _run(self, sequence: list[Tensor], state: State, ending: str, here: Any, reverse: bool) -> tuple[list[Tensor], State]:
-        """One layer in one direction."""
-        w = tuple(getattr(self, name + ending, None) for name in ("weight_ih", "weight_hh", "bias_ih", "bias_hh"))
+    def _run(self, sequence: Tensor, state: State, ending: str, here: Any, reverse: bool) -> tuple[list[Tensor], State]:
+        """One layer in one direction, over (T, N, in)."""
+        w: Weights = tuple(getattr(self, name + ending, None) for name in ("weight_ih", "weight_hh", "bias_ih", "bias_hh"))
+        w_ih, w_hh, b_ih, b_hh = w
+        joined = self.one_bias and b_hh is not None
+        given = F.linear(sequence, w_ih, b_ih + b_hh if joined else b_ih)  # (T, N, gates·H)
+        turned = w_hh.T
         outputs: list[Any] = [None] * len(sequence)
         for t in reversed(range(len(sequence))) if reverse else range(len(sequence)):
-            new = self.cell(sequence[t], state, w)  # type: ignore[arg-type]
+            kept = state[0] @ turned if joined or b_hh is None else F.linear(state[0], w_hh, b_hh)
+            new = self.step(given[t], kept, state)
             if here is not None:
                 new = tuple(ag.where(here[t], a, b) for a, b in zip(new, state, strict=True))
             state, outputs[t] = new, new[0] if here is None else ag.where(here[t], new[0], 0)
@@ -208,8 +219,8 @@ class RNN(_Recurrent):
         self.nonlinearity = _nonlinearity("RNN", nonlinearity)
         super().__init__(input_size, hidden_size, num_layers, bias, batch_first, dropout, bidirectional, dtype, generator)
 
-    def cell(self, x: Tensor, state: State, w: Weights) -> State:
-        return rnn_step(x, state, w, ag.tanh if self.nonlinearity == "tanh" else ag.relu)
+    def step(self, given: Tensor, kept: Tensor, state: State) -> State:
+        return rnn_step(given, kept, state, ag.tanh if self.nonlinearity == "tanh" else ag.relu)
 
 
 class LSTM(_Recurrent):
@@ -227,8 +238,8 @@ class LSTM(_Recurrent):
 
     gates, states = 4, 2
 
-    def cell(self, x: Tensor, state: State, w: Weights) -> State:
-        return lstm_step(x, state, w)
+    def step(self, given: Tensor, kept: Tensor, state: State) -> State:
+        return lstm_step(given, kept, state)
 
 
 class GRU(_Recurrent):
@@ -244,9 +255,10 @@ class GRU(_Recurrent):
     """
 
     gates = 3
+    one_bias = False
 
-    def cell(self, x: Tensor, state: State, w: Weights) -> State:
-        return gru_step(x, state, w)
+    def step(self, given: Tensor, kept: Tensor, state: State) -> State:
+        return (gru_state(given, kept, state[0]),)
 
 
 # ---- cells -----------------------------------------------------------------------------------------------------------
@@ -269,8 +281,8 @@ class _Cell(Module):
         for p in self.parameters():
             init.uniform_(p, -bound, bound, generator)
 
-    def step(self, x: Tensor, state: State, w: Weights) -> State:
-        """One step."""
+    def step(self, given: Tensor, kept: Tensor, state: State) -> State:
+        """The next state, from x W_ihᵀ + b_ih and h W_hhᵀ + b_hh."""
         raise NotImplementedError
 
     def forward(self, x: Any, state: Any = None) -> Any:
@@ -289,7 +301,8 @@ class _Cell(Module):
             raise ShapeError(
                 f"{self!r}: the state has shape {shape}, got {', '.join(str(s.shape) for s in given)}. ({user_line()})"
             )
-        new = self.step(x, given, (self.weight_ih, self.weight_hh, self.bias_ih, self.bias_hh))
+        gates, kept = F.linear(x, self.weight_ih, self.bias_ih), F.linear(given[0], self.weight_hh, self.bias_hh)
+        new = self.step(gates, kept, given)
         new = tuple(ag.squeeze(s, axis=0) for s in new) if alone else new
         return new[0] if self.states == 1 else new
 
@@ -309,8 +322,8 @@ class RNNCell(_Cell):
         self.nonlinearity = _nonlinearity("RNNCell", nonlinearity)
         super().__init__(input_size, hidden_size, bias, dtype, generator)
 
-    def step(self, x: Tensor, state: State, w: Weights) -> State:
-        return rnn_step(x, state, w, ag.tanh if self.nonlinearity == "tanh" else ag.relu)
+    def step(self, given: Tensor, kept: Tensor, state: State) -> State:
+        return rnn_step(given, kept, state, ag.tanh if self.nonlinearity == "tanh" else ag.relu)
 
 
 class LSTMCell(_Cell):
@@ -323,8 +336,8 @@ class LSTMCell(_Cell):
 
     gates, states = 4, 2
 
-    def step(self, x: Tensor, state: State, w: Weights) -> State:
-        return lstm_step(x, state, w)
+    def step(self, given: Tensor, kept: Tensor, state: State) -> State:
+        return lstm_step(given, kept, state)
 
 
 class GRUCell(_Cell):
@@ -336,8 +349,8 @@ class GRUCell(_Cell):
 
     gates = 3
 
-    def step(self, x: Tensor, state: State, w: Weights) -> State:
-        return gru_step(x, state, w)
+    def step(self, given: Tensor, kept: Tensor, state: State) -> State:
+        return (gru_state(given, kept, state[0]),)
 
 
 def _nonlinearity(name: str, value: str) -> str:
