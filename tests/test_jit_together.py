@@ -155,3 +155,14 @@ def test_what_many_products_take_transposed_is_turned_once() -> None:
     np.testing.assert_allclose(step(given, w).numpy(), expected, 1e-12)
     program = step.source()
     assert ".T" not in program and "# join, transpose" in program
+
+
+def test_slices_of_a_chain_keep_all_of_it() -> None:
+    """What two operands of a sum are cut from had the same place in the order of the program, and one was lost."""
+    x = ag.Tensor(np.arange(9.0).reshape(3, 3) / 7)
+
+    def step(x: Any) -> Any:
+        z = ((x * 2 - 1) * 3 - (x * 5 + 1) * 4) * (x - 7) * 0.5 + x * x
+        return np.tanh(z[:2]).sum() + np.exp(z[2:]).sum()
+
+    np.testing.assert_allclose(ag.jit(step)(x).item(), step(x).item())

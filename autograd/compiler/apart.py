@@ -6,33 +6,45 @@ need not be a pass over it, but can be added where a step is used.
 
 from __future__ import annotations
 
-from itertools import pairwise
+from collections.abc import Iterator
+from itertools import count, pairwise
 from typing import Any
 
 from autograd.compiler.trace import Traced
 
 __all__ = ["CHEAP", "slice_by_slice"]
 
+CLOSE = 1.37e-6  # between neighbours in the order of the program
 CHEAP = ("equal", "not_equal", "less", "less_equal", "greater", "greater_equal", "add", "subtract", "multiply", "negative")
 
 
 def slice_by_slice(instructions: list[Traced], uses: dict[float, int]) -> None:
     """(a + b)[i], (a + b)[j], … = a[i] + b[i], a[j] + b[j], …, in place, where no element is in two of them."""
     slices: dict[float, list[Traced]] = {}
+    before: dict[float, Iterator[float]] = {}  # slice -> places in the order of the program before it, for what it is made of
     for x in instructions:
         if x.function == "slice" and uses[x.tick] == 1:
             slices.setdefault(x.inputs[0].tick, []).append(x)
+            before[x.tick] = count(x.tick - CLOSE, -CLOSE)
     for x in reversed(instructions):  # those that are made of others first: what is cut out of them is cut in turn
         readers = slices.get(x.tick, [])
         if x.function not in CHEAP or len(readers) < 2 or len(readers) < uses[x.tick] or not _apart(readers):
             continue
+        for i in x.inputs:
+            if isinstance(i, Traced):
+                uses[i.tick] += len(readers) - 1
+                if i.function == "broadcast":
+                    uses[i.inputs[0].tick] += len(readers)
         for y in readers:
-            cuts = [_cut(i, x, y, y.tick - 0.0313 * (k + 1)) for k, i in enumerate(x.inputs)]
-            for i in cuts:
-                if isinstance(i, Traced) and i.function == "slice":
-                    uses[i.tick] = 1
-                    slices.setdefault(i.inputs[0].tick, []).append(i)
-            y.function, y.inputs, y.settings = x.function, tuple(cuts), x.settings
+            made = []
+            for i in x.inputs:
+                cut = _cut(i, x, y)
+                if cut is not i and cut.function == "slice" and cut.tick == 0:
+                    cut.tick = next(before[y.tick])
+                    before[cut.tick] = before[y.tick]
+                    slices.setdefault(cut.inputs[0].tick, []).append(cut)
+                made.append(cut)
+            y.function, y.inputs, y.settings = x.function, tuple(made), x.settings
 
 
 def _apart(slices: list[Traced]) -> bool:
@@ -46,7 +58,7 @@ def _apart(slices: list[Traced]) -> bool:
     return False
 
 
-def _cut(i: Any, x: Traced, y: Traced, tick: float) -> Any:
+def _cut(i: Any, x: Traced, y: Traced) -> Any:
     """Of an operand of x, what the slice y of x needs."""
     if not isinstance(i, Traced) or i.size == 1:
         return i
@@ -58,5 +70,5 @@ def _cut(i: Any, x: Traced, y: Traced, tick: float) -> Any:
     if shape == i.shape:
         return i
     cut = Traced("slice", (i,), shape, i.dtype, starts=tuple(starts), steps=(1,) * i.ndim)
-    cut.tick = tick
+    cut.tick = 0
     return cut

@@ -61,6 +61,8 @@ def order(roots: list[Traced]) -> list[Traced]:
         if x.tick not in found:
             found[x.tick] = x
             stack.extend(i for i in x.inputs if isinstance(i, Traced))
+        elif found[x.tick] is not x:
+            raise RuntimeError(f"two instructions have one place in the order of the program: {x} and {found[x.tick]}")
     return [found[t] for t in sorted(found)]
 
 
