@@ -7,7 +7,7 @@ thread. What a rule may call on other kinds of value (Tensors, floats, a recorde
 from __future__ import annotations
 
 from collections.abc import Callable
-from types import ModuleType
+from types import ModuleType, SimpleNamespace
 from typing import Any
 
 import numpy
@@ -141,6 +141,10 @@ class Scattered:
             total[self.index] += self.values
         else:
             numpy.add.at(total, self.index, self.values)
+
+
+LATER = SimpleNamespace(scatter_add=Scattered)
+"""The instructions that need not be carried out where an array takes their result."""
 
 
 @_instruction

@@ -25,10 +25,10 @@ from __future__ import annotations
 import inspect
 from collections.abc import Callable, Iterator
 from functools import cache, cached_property
-from types import FunctionType, SimpleNamespace
+from types import FunctionType
 from typing import Any
 
-from autograd.instructions import Scattered, np
+from autograd.instructions import LATER, np
 
 __all__ = ["OPS", "Op", "bind", "constant", "elementwise", "kept", "linear", "np", "primitive", "reduction"]
 
@@ -95,9 +95,6 @@ _OPERATORS = {"+": "add", "-": "sub", "×": "mul", "/": "truediv", "^": "pow", "
 """An op's ``operator`` is the sign that pictures show; Python's name for it follows."""
 
 
-_LATER = SimpleNamespace(scatter_add=Scattered)
-
-
 class Plan:
     """What one op saves and how it pulls a gradient back and pushes a tangent on, when the inputs in `wanted` vary.
 
@@ -123,8 +120,10 @@ class Plan:
         self._bound: dict[int, tuple[tuple[Rule | None, ...], tuple[Rule | None, ...]]] = {}
         self.pulls, self.pushes = self.rules(np)
         self.steps = self.walked = tuple(zip(wanted, self.pulls, strict=True))
-        if op.kind != "elementwise" and any(_plain_numpy_call(op.vjp_rule(i).function) == "scatter_add" for i in wanted):
-            self.walked = tuple(zip(wanted, self.rules(_LATER)[0], strict=True))
+        if op.kind != "elementwise" and any(
+            hasattr(LATER, _plain_numpy_call(op.vjp_rule(i).function) or "") for i in wanted
+        ):
+            self.walked = tuple(zip(wanted, self.rules(LATER)[0], strict=True))
 
     def rules(self, namespace: Any) -> tuple[tuple[Rule | None, ...], tuple[Rule | None, ...]]:
         """(pulls, pushes) with the rule's ``np`` bound to `namespace`; None stands for the identity."""

@@ -125,7 +125,7 @@ _QUESTIONS: list[Mutant] = [
     Mutant(_REGRESSION, 'check_settings("huber_loss", delta=delta)', "pass"),
     Mutant("nn/choices.py", '("RMSprop", {}, 1e-3)', '("rmsprop", {}, 1e-3)'),
     Mutant("optim/lr_scheduler/base.py", "self._epoch.value, self.base_lrs = epoch, bases", "self.base_lrs = bases"),
-    Mutant("nn/layers/recurrent.py", "c = ag.sigmoid(f) * c", "c = ag.sigmoid(f) + c"),
+    Mutant("nn/layers/recurrent.py", "ag.sigmoid(f) * c +", "ag.sigmoid(f) + c +"),
     Mutant("nn/estimators/classifier.py", "weight = weight * compute_sample_weight(self.class_weight, labels).astype(weight.dtype)", "pass"),
 ]  # fmt: skip
 MUTANTS |= {f"{k}": mutant for k, mutant in enumerate(_QUESTIONS, 1)}

@@ -68,6 +68,7 @@ def run_mutated(mutant: Mutant, test: str) -> int:
         return compile(text.replace(mutant.old, mutant.new), self.path, "exec")
 
     SourceFileLoader.get_code = get_code  # type: ignore[method-assign]
+    os.environ["PYTEST_DISABLE_PLUGIN_AUTOLOAD"] = "1"  # which take most of the time that it needs to start
     import pytest
 
     return int(pytest.main([str(ROOT / "tests" / test), "-x", "-q", "-p", "no:cacheprovider", "--no-header"]))

@@ -413,7 +413,7 @@ class Maker(Expressions):
             last = b.mul(b.zext(b.icmp_signed("<", start, end), word), word(stack))  # no round where there is no part
 
         def one() -> None:
-            at = b.load(self.variables["stack"][0])
+            at = b.load(self.variables["matrices"][0])
             lengths = (m * k, k * n, m * n)
             steps = [length if stack > 1 and x.size > length else 0
                      for length, x in zip(lengths, (left, right, out), strict=True)]  # fmt: skip
@@ -423,7 +423,7 @@ class Maker(Expressions):
             widths = (left.shape[-1], right.shape[-1], n)
             self.gemm(out.dtype, places, (rows, columns, ir.IntType(32)(k)), widths, turned, kept)
 
-        self.loop("stack", last, one, first)
+        self.loop("matrices", last, one, first)
 
     def in_place(self, name: str, arguments: list[Any]) -> None:
         """``potrf(out, _)``, ``trsm(a, out, lower)`` or ``gesv(a, pivots, out, _)``, for one matrix after the other.
