@@ -23,14 +23,16 @@ class Kernel(NamedTuple):
     read: int
     written: int
     threads: bool
+    seconds: float | None = None
+    """What it took, where that was measured."""
 
 
-def _kernels(lowered: Any) -> list[Kernel]:
+def _kernels(lowered: Any, seconds: list[float] | None) -> list[Kernel]:
     """The steps of a lowered program: the only place that knows how they are kept."""
     from autograd.compiler.loops import kernels
 
     found = []
-    for step, call in kernels(lowered.steps, lowered.buffers)[1]:
+    for k, (step, call) in enumerate(kernels(lowered.steps, lowered.buffers)[1]):
         sizes = {b: lowered.buffers[b].bytes for b in step.touched()}
         written = step.written()
         if not written:  # a check
@@ -46,6 +48,7 @@ def _kernels(lowered: Any) -> list[Kernel]:
                 sum(n for b, n in sizes.items() if b not in written),
                 sum(sizes[b] for b in written),
                 step.shared,
+                None if seconds is None else seconds[k],
             )
         )
     return found
@@ -54,13 +57,14 @@ def _kernels(lowered: Any) -> list[Kernel]:
 class Explanation:
     """A program in numbers: `kernels` in order, `arena` bytes of scratch, `segments` of eager code, `seconds` to compile.
 
-    Printed, it is a table; in a notebook too.
+    Printed, it is a table; in a notebook too. Where the kernels were timed, each has its `seconds`, and the table what share
+    of the whole they are.
     """
 
-    def __init__(self, variant: Any, name: str, programs: int):
+    def __init__(self, variant: Any, name: str, programs: int, seconds: list[float] | None = None):
         lowered, program = variant.lowered, variant.program
         self.name, self.programs = name, programs
-        self.kernels = _kernels(lowered)
+        self.kernels = _kernels(lowered, seconds)
         self.arena: int = lowered.arena
         self.seconds: float = variant.seconds
         self.segments = len(lowered.calls)
@@ -99,11 +103,24 @@ class Explanation:
             return "no state"
         return f"{_count(self.states, 'array')} of state, {self.writes or 'none'} of them written"
 
+    def _timed(self) -> bool:
+        return any(k.seconds is not None for k in self.kernels)
+
+    def _titles(self) -> tuple[str, ...]:
+        return ("kernel", "shape", *(("time", "share") if self._timed() else ()), "work", "reads", "writes", "functions")
+
+    def _times(self, k: Kernel) -> tuple[str, ...]:
+        if k.seconds is None:
+            return ()
+        share = k.seconds / (sum(x.seconds or 0 for x in self.kernels) or 1)
+        return (_units(k.seconds * 1e9, ("ns", "µs", "ms", "s")), f"{share:.0%}")
+
     def _rows(self) -> list[tuple[str, ...]]:
         return [
             (
                 k.name + (" (threads)" if k.threads else ""),
                 "×".join(map(str, k.shape)) or "1",
+                *self._times(k),
                 _units(k.flops) + "flop",
                 _units(k.read) + "B",
                 _units(k.written) + "B",
@@ -113,16 +130,16 @@ class Explanation:
         ]
 
     def __str__(self) -> str:
-        rows = [("kernel", "shape", "work", "reads", "writes", "functions"), *self._rows()]
-        widths = [max(len(row[k]) for row in rows) for k in range(5)]
-        table = ["  ".join([*(c.ljust(w) for c, w in zip(row, widths, strict=False)), row[5]]).rstrip() for row in rows]
+        rows = [self._titles(), *self._rows()]
+        widths = [max(len(row[k]) for row in rows) for k in range(len(rows[0]) - 1)]
+        table = ["  ".join([*(c.ljust(w) for c, w in zip(row, widths, strict=False)), row[-1]]).rstrip() for row in rows]
         return "\n".join([*self._head(), "", *table])
 
     __repr__ = __str__
 
     def _repr_html_(self) -> str:
         head = "".join(f"<p>{escape(line)}</p>" for line in self._head())
-        names = "".join(f"<th>{n}</th>" for n in ("kernel", "shape", "work", "reads", "writes", "functions"))
+        names = "".join(f"<th>{n}</th>" for n in self._titles())
         rows = "".join("<tr>" + "".join(f"<td>{escape(c)}</td>" for c in row) + "</tr>" for row in self._rows())
         return f"{head}<table><tr>{names}</tr>{rows}</table>"
 
@@ -146,9 +163,9 @@ def _count(n: int, what: str) -> str:
     return f"{n or 'no'} {what}{'' if n == 1 else 's'}"
 
 
-def _units(n: float) -> str:
-    for unit in ("", "k", "M", "G"):
+def _units(n: float, units: tuple[str, ...] = ("", "k", "M", "G", "T")) -> str:
+    for unit in units[:-1]:
         if n < 1000:
             return f"{n:.3g} {unit}"
         n /= 1000
-    return f"{n:.3g} T"
+    return f"{n:.3g} {units[-1]}"

@@ -128,6 +128,8 @@ class Expressions:
         if isinstance(e, ast.Compare):
             return self.compare(type(e.ops[0]).__name__, self.value(e.left), self.value(e.comparators[0]))
         if isinstance(e, ast.IfExp):
+            if isinstance(e.body, ast.Subscript):
+                return self.where_there(e)
             c, a, b = self.cast(self.value(e.test), bool), self.value(e.body), self.value(e.orelse)
             return self.builder.select(c[0], a[0], self.cast(b, a[1])[0]), a[1]
         if isinstance(e, ast.Attribute):
@@ -135,6 +137,22 @@ class Expressions:
         if isinstance(e, ast.Call):
             return self.call(e)
         raise NotImplementedError(ast.unparse(e))
+
+    def where_there(self, e: ast.IfExp) -> tuple[Any, Any]:
+        """``a[i] if c else x``, where the element is read only if the condition holds: a masked load, in a vector loop."""
+        b = self.builder
+        before = self.cast(self.value(e.test), bool)[0]
+        start, there, after = b.block, b.function.append_basic_block(), b.function.append_basic_block()
+        b.cbranch(before, there, after)
+        b.position_at_end(there)
+        element, dtype = self.value(e.body)
+        there = b.block
+        b.branch(after)
+        b.position_at_end(after)
+        found = b.phi(self.type(dtype))
+        found.add_incoming(element, there)
+        found.add_incoming(self.cast(self.value(e.orelse), dtype)[0], start)
+        return found, dtype
 
     def unary(self, e: ast.UnaryOp) -> tuple[Any, Any]:
         """−x and ~x."""

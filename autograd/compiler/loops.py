@@ -15,7 +15,7 @@ from typing import Any
 
 __all__ = [
     "Buffer", "Call", "Check", "Fill", "Let", "Load", "Loop", "Nest", "Plain", "Product", "Routine", "Step", "Store", "kernels",
-    "kind", "threaded",
+    "kind", "threaded", "timed",
 ]  # fmt: skip
 
 MANY, LONG, SCALARS = 64, 96, 256
@@ -55,14 +55,17 @@ class Buffer:
 
 @dataclass(slots=True)
 class Load:
-    """``name = buffer[index]``."""
+    """``name = buffer[index]``, or 0 and no look at the buffer where a condition does not hold."""
 
     name: str
     buffer: str
     index: Index
+    where: str = ""
 
     def text(self, arrays: dict[str, Buffer]) -> str:
-        return f"{self.name} = {_element(self.buffer, self.index, arrays)}"
+        element = _element(self.buffer, self.index, arrays)
+        otherwise = f" if {self.where} else {kind(arrays[self.buffer].dtype)}(0)" if self.where else ""
+        return f"{self.name} = {element}{otherwise}"
 
 
 @dataclass(slots=True)
@@ -472,6 +475,19 @@ def threaded(calls: list[tuple[Step, str]], phases: list[int]) -> list[tuple[Ste
         alone = not step.shared
         lines.append((step, line if step.shared else "    " + line))
     return lines
+
+
+def timed(lines: list[tuple[Step | None, str]], threads: int) -> list[str]:
+    """The calls of a program with ``clock(k)`` before the k-th step and at the end, which the first thread does."""
+    found: list[str] = []
+    count = 0
+    for step, line in [*lines, (None, "")]:
+        if step is not None or not line:
+            clock = [f"clock({count})"] if threads == 1 else ["if thread == 0:", f"    clock({count})"]
+            found += [f"    clock({count})"] if line.startswith(" ") else clock
+            count += 1
+        found.append(line)
+    return found[:-1]
 
 
 def kind(dtype: Any) -> str:

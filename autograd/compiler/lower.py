@@ -47,6 +47,7 @@ from autograd.compiler.loops import (
     kernels,
     kind,
     threaded,
+    timed,
 )
 from autograd.compiler.plan import plan
 from autograd.compiler.products import small_product, written_out
@@ -59,6 +60,7 @@ __all__ = ["Lowered", "lower"]
 
 BY_NAME = ("gather", "matmul", "reshape", "call", "routine")  # what reads its input as an array, not element by element
 WRITTEN = 9  # elements of a window that are written out
+COVERING = 49  # elements of a window, of windows that are added up where they lie
 HEAVY = 128  # instructions of an expression that is not broken up
 LIGHT, LONG = 1 << 16, 2000  # a nest of so few elements moves to the front, in a program of so few steps
 
@@ -191,15 +193,19 @@ class Lowered:
             return True
         if any(y.function in ("call", "routine") or y.function == "reshape" and not same_but_ones(x, y) for y in consumers):
             return True
-        if any(y.function == "matmul" for y in consumers):
+        if self._multiplied(x):
             return not (one_for_all(x) or turns(x) and self._resides(x.inputs[0]))
-        if any(one_for_all(y) and any(z.function == "matmul" for z in self.consumers.get(y.tick, [])) for y in consumers):
+        if any((one_for_all(y) or turns(y)) and self._multiplied(y) for y in consumers):
             return not (turns(x) and self._resides(x.inputs[0]))
         if x.function in ("broadcast", "reshape", "transpose", "slice", "window", "cast", "count"):
             return False
         if any(y.size > x.size and y.function != "join" for y in consumers) or self._in_windows(x):
             return True  # once, not in every round of an inner loop
         return len(consumers) > 1 and not self._spread(x) or self.weight[x.tick] > HEAVY
+
+    def _multiplied(self, x: Traced) -> bool:
+        """Whether it goes into a matrix product."""
+        return any(y.function == "matmul" for y in self.consumers.get(x.tick, []))
 
     def _in_windows(self, x: Traced) -> bool:
         """Whether windows are read of x, in whatever shape: each of its elements many times."""
@@ -253,6 +259,8 @@ class Lowered:
             self.made[x.tick] = Made(product)
         elif x.function == "join":
             self.made[x.tick] = Made(self._parts(x, name))
+        elif x.function == "overlap" and self._covered_by_few(x):
+            self.made[x.tick] = self._sum_of_windows(x, name)
         else:
             over = x.inputs[0] if x.function in MADE_WHOLE else x
             nest, loop = self._loop(self._stand(x)[0], self._reads(x))
@@ -429,6 +437,40 @@ class Lowered:
             value = self._emit(source, at, loop)
             loop.stores.append(Store(name, (*at[:lead], *place), value, "{1}" if alone else "{0} + {1}"))
         return sum(i != "0" for i in at[:lead])
+
+    def _covered_by_few(self, x: Traced) -> bool:
+        """Whether windows in memory move by one element, and are small: then an element can look for those that cover it."""
+        source = x.inputs[0]
+        there = source.tick in self.name_of or source.function == "reshape" and source.inputs[0].tick in self.name_of
+        return there and set(x.settings["stride"]) == {1} and math.prod(size_of(x)) <= COVERING
+
+    def _sum_of_windows(self, x: Traced, name: str) -> Made:
+        """What `_overlap` does, element by element of the result, without writing to any twice."""
+        source, d, at = x.inputs[0], len(x.settings["start"]), index_of(x)
+        lead = x.ndim - d
+        named = source.tick in self.name_of
+        array = source if named else source.inputs[0]
+        axes = sum(n != 1 for n in x.shape[:lead]) if named else 0
+        nest, loop = self._loop(long_axes(x.shape), [Read(array.tick, axes, False)])
+        loop.sources.append("overlap")
+        parts = []
+        for k in numpy.ndindex(*size_of(x)):
+            first = [n * m + b for n, m, b in zip(k, x.settings["dilation"], x.settings["start"], strict=True)]
+            ends = [a + n for a, n in zip(first, source.shape[lead + d :], strict=True)]
+            if any(i == "0" and not a <= 0 < e for i, a, e in zip(at[lead:], first, ends, strict=True)):
+                continue
+            place = [f"({i} - {a})" if a else f"({i})" for i, a in zip(at[lead:], first, strict=True)]
+            inside = [f"({i} >= {a})" for i, a in zip(at[lead:], first, strict=True) if a > 0 and i != "0"]
+            inside += [f"({i} < {e})" for i, e, n in zip(at[lead:], ends, x.shape[lead:], strict=True) if e < n]
+            where = (*at[:lead], *(f"({n})" for n in k), *place)
+            where = tuple("0" if n == 1 else i for i, n in zip(where, source.shape, strict=True))
+            parts.append(self._name())
+            index = where if named else position(where, source.shape)
+            loop.body.append(Load(parts[-1], self.name_of[array.tick], index, " & ".join(inside)))
+        loop.names[x.tick, at] = total = self._name()
+        loop.body.append(Let(total, " + ".join(parts) if parts else f"{kind(x.dtype)}(0)"))
+        loop.stores.append(Store(name, at, total))
+        return Made(nest, nest.loops.index(loop), len(loop.shape), True)
 
     def _follow(self, x: Traced) -> bool:
         """Whether arrays that are joined follow each other in memory, which is scratch."""
@@ -652,10 +694,11 @@ class Lowered:
                     value = _literal(x.settings["value"].item())
                     self.steps.append(Plain([f"{name}[...] = {value}"], name, [], ["fill"]))
 
-    def lines(self) -> list[str]:
-        """The loop program: its kernels, and then the calls of one run."""
-        text, calls = kernels(self.steps, self.buffers)
-        return text + [line for _, line in (threaded(calls, self.phases) if self.threads > 1 else calls)]
+    def lines(self, clocks: bool = False) -> list[str]:
+        """The loop program: its kernels, and then the calls of one run; with a look at the clock between them."""
+        text, steps = kernels(self.steps, self.buffers)
+        calls = threaded(steps, self.phases) if self.threads > 1 else list(steps)
+        return text + (timed(calls, self.threads) if clocks else [line for _, line in calls])
 
     def table(self) -> dict[str, Buffer]:
         """The buffers whose addresses the program is given, in order."""

@@ -15,6 +15,10 @@ from autograd.compiler.seldom import inline_versions
 __all__ = ["Code", "compile_program"]
 
 
+OWN = ("python", "status", "clocks")
+"""What a table holds among the routines that each program has its own of."""
+
+
 def _target() -> tuple[Any, list[str]]:
     """This processor as LLVM sees it, which each compiled program owns, and all that says which one it is."""
     import llvmlite
@@ -51,8 +55,10 @@ class Code:
         threads: int,
         python: int | None = None,
         status: int | None = None,
+        clocks: int | None = None,
     ):
-        self.python, self.status = python, status  # which of the routines calls back into Python; which is why it ended
+        # which of the routines calls back into Python; which is why it ended; which is where it puts down the time
+        self.python, self.status, self.clocks = python, status, clocks
         self._engine, self.routines, self.assembly = engine, routines, assembly
         together, alone = (engine.get_function_address(name) for name in ("program", "alone"))
         if not (together and alone):
@@ -144,8 +150,8 @@ def _loaded(description: dict[str, Any], code: bytes, machine: Any, assembly: Ca
     engine.finalize_object()
     routines = [_routine(name) for name in description["routines"]] + [0] * description["rows"]
     names = description["routines"]
-    python, status = (names.index(n) if n in names else None for n in ("python", "status"))
-    return Code(engine, routines, assembly, threads, python, status)
+    own = [names.index(n) if n in names else None for n in OWN]
+    return Code(engine, routines, assembly, threads, *own)
 
 
 @cache
@@ -155,7 +161,7 @@ def _routine(name: str) -> int:
     BLAS is looked for in the library that SciPy's wheels carry, since importing scipy.linalg takes longer than all else
     that a program from disk needs; where there is none, SciPy is asked.
     """
-    if name in ("python", "status"):  # each program has its own
+    if name in OWN:
         return 0
     if name == "barrier":
         from autograd.kernels.pool import pool

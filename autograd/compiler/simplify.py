@@ -231,7 +231,11 @@ def spread(x: Traced, shape: tuple[int, ...], tick: float) -> Traced:
 
 
 def add_products(program: Program) -> None:
-    """Σ aₖ bₖ over a stack of products: each is added to those before, where nothing else needs them one by one."""
+    """Σ aₖ bₖ over a stack of products: each is added to those before, where nothing else needs them one by one.
+
+    Σ aₖ bₖᵀ is (Σ bₖ aₖᵀ)ᵀ where it is wider than high: OpenBLAS is up to twice as fast at that, and what is left to be
+    turned is one matrix.
+    """
     instructions, uses = counted(program)
     for x in instructions:
         if x.function != "sum" or not x.settings["axes"] or x.inputs[0].function != "matmul" or uses[x.inputs[0].tick] > 1:
@@ -239,7 +243,21 @@ def add_products(program: Program) -> None:
         product = x.inputs[0]
         summed = all(a in x.settings["axes"] or n == 1 for a, n in enumerate(product.shape[:-2]))
         if summed and max(x.settings["axes"]) < product.ndim - 2 and x.dtype == product.dtype:
-            x.function, x.inputs, x.settings = "matmul", product.inputs, {"total": True}
+            a, b = product.inputs
+            if x.shape[-2] < x.shape[-1] and _turned(b) and not _turned(a):
+                flipped = (*range(x.ndim - 2), x.ndim - 1, x.ndim - 2)
+                right = Traced("transpose", (a,), (*a.shape[:-2], *a.shape[:-3:-1]), a.dtype, axes=flipped)
+                total = Traced("matmul", (b.inputs[0], right), (*x.shape[:-2], *x.shape[:-3:-1]), x.dtype, total=True)
+                right.tick, total.tick = x.tick - 0.5, x.tick - 0.25
+                x.function, x.inputs, x.settings = "transpose", (total,), {"axes": flipped}
+            else:
+                x.function, x.inputs, x.settings = "matmul", product.inputs, {"total": True}
+
+
+def _turned(x: Traced) -> bool:
+    """Whether it is the transpose of a matrix, or of each of a stack."""
+    n = x.ndim
+    return x.function == "transpose" and x.settings["axes"] == (*range(n - 2), n - 1, n - 2)
 
 
 def counted(program: Program) -> tuple[list[Traced], dict[float, int]]:
