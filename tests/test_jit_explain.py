@@ -81,3 +81,50 @@ def test_passes_are_shown_one_by_one() -> None:
     assert "Nothing to do: " in str(listing) and len(str(listing).splitlines()) < 140
     assert step(x).item() == expected and "1 program" in repr(step)
     assert w.grad.tolist() == (6 * (np.ones((2, 3)) @ (np.ones((3, 2)) @ w.numpy()))).tolist()
+
+
+@pytest.mark.parametrize("threads", [1, 2])
+def test_timing_changes_nothing(threads: int) -> None:
+    generator = ag.Generator(3)
+    model = nn.Sequential(nn.Linear(300, 400), nn.ReLU(), nn.Dropout(0.5, generator=generator), nn.Linear(400, 10))
+    optimizer = optim.Adam(model.parameters(), lr=0.01)
+
+    @ag.jit
+    def step(x: Any, y: Any, scale: float) -> Any:
+        loss = nn.functional.cross_entropy(model(x), y) * scale
+        loss.backward()  # adds to the gradients that there are
+        optimizer.step()
+        return loss
+
+    before = ag.get_num_threads()
+    ag.set_num_threads(threads)
+    try:
+        rng = np.random.default_rng(0)
+        x, y = rng.normal(size=(64, 300)).astype(np.float32), rng.integers(0, 10, 64)
+        for _ in range(2):
+            step(x, y, 0.5)
+        whole = [p.numpy().copy() for p in model.parameters()]
+        grads, stream = [p.grad.numpy().copy() for p in model.parameters()], generator.get_state()
+        told = step.profile(x, y, scale=0.5, calls=3)
+        assert told.programs == 2 and all(k.seconds is not None and k.seconds >= 0 for k in told.kernels)
+        assert any(k.threads for k in told.kernels) == (threads == 2)
+        assert sum(k.seconds for k in told.kernels) > 1e-6
+        text = str(told).splitlines()
+        assert "time" in text[5] and "share" in text[5] and "share" in told._repr_html_()
+        assert repr(stream) == repr(generator.get_state())
+        for p, value, grad in zip(model.parameters(), whole, grads, strict=True):
+            assert np.array_equal(p.numpy(), value) and np.array_equal(p.grad.numpy(), grad)
+    finally:
+        ag.set_num_threads(before)
+
+
+def test_what_cannot_be_timed_says_so() -> None:
+    with pytest.raises(ag.errors.UnsupportedError, match="Values"):
+        ag.jit(lambda v: v * v).profile(ag.Value(2.0))
+    g = ag.jit(lambda x: x[x > 0], fallback=True)
+    with pytest.warns(RuntimeWarning, match="uncompiled"):
+        g(np.ones(3))
+    with pytest.raises(ag.errors.GraphError, match="uncompiled"):
+        g.profile(np.ones(3))
+    called = ag.jit(lambda x: ag.real(np.linalg.det(x)) * 2)
+    assert called.profile(np.eye(3)).segments == 1

@@ -166,3 +166,47 @@ def test_slices_of_a_chain_keep_all_of_it() -> None:
         return np.tanh(z[:2]).sum() + np.exp(z[2:]).sum()
 
     np.testing.assert_allclose(ag.jit(step)(x).item(), step(x).item())
+
+
+LABELS = np.array([3, 0, 4, 4, 2, 1])
+
+
+def picked_by(f: Any, label: Any) -> Any:
+    return ag.take_along_axis(f, label.reshape(-1, 1), axis=1).sum(axis=1)
+
+
+PICKED: dict[str, Callable[..., Any]] = {
+    "an argument": lambda x, w, k: picked_by(x, k),
+    "composed of rows": lambda x, w, k: picked_by(np.exp(x - x.max(axis=1, keepdims=True)) * 2 + w[0], k),
+    "a product and a bias": lambda x, w, k: picked_by(x @ w + w[1], k) - np.log(np.exp(x @ w + w[1]).sum(axis=1)),
+    "what is read elsewhere": lambda x, w, k: picked_by(np.tanh(x), k) * np.tanh(x).sum(axis=1),
+    "a sum over rows inside": lambda x, w, k: picked_by(x / np.abs(x).sum(axis=0, keepdims=True), k),
+    "one label for all": lambda x, w, k: picked_by(x * 3, k[:1] * np.ones(6, int)),
+}
+
+
+@pytest.mark.parametrize("name", PICKED)
+def test_one_element_of_each_row_is_computed_alone(name: str) -> None:
+    def both(x: Any, w: Any, k: Any) -> Any:
+        leaves = [a.detach().requires_grad_() for a in (x, w)]
+        y = PICKED[name](*leaves, k)
+        (y * np.arange(1, 7)).sum().backward()
+        return y.detach(), *(leaf.grad for leaf in leaves if leaf.grad is not None)
+
+    tensors = [ag.Tensor(a) for a in (X, W, LABELS)]
+    compiled = ag.jit(both)
+    for _ in range(2):
+        for expected, found in zip(both(*tensors), compiled(*tensors), strict=True):
+            np.testing.assert_allclose(found.numpy(), expected.numpy(), 1e-12, 1e-12)
+
+
+def test_a_cross_entropy_looks_at_one_logit_of_each_row() -> None:
+    target = np.random.default_rng(0).integers(0, 300, 64)
+
+    @ag.jit
+    def loss(x: Any, k: Any) -> Any:
+        return nn.functional.cross_entropy(x, k)
+
+    x = np.random.default_rng(1).normal(size=(64, 300)).astype(np.float32)
+    assert loss(x, target).item() == pytest.approx(nn.functional.cross_entropy(ag.Tensor(x), target).item(), rel=1e-6)
+    assert "picked" not in str(loss.passes()).split("Nothing to do:")[-1]

@@ -61,6 +61,7 @@ __all__ = ["Lowered", "lower"]
 BY_NAME = ("gather", "matmul", "reshape", "call", "routine")  # what reads its input as an array, not element by element
 WRITTEN = 9  # elements of a window that are written out
 COVERING = 49  # elements of a window, of windows that are added up where they lie
+COUNTED = 1 << 23  # numbers that a float32 tells apart, and from all that are larger
 HEAVY = 128  # instructions of an expression that is not broken up
 LIGHT, LONG = 1 << 16, 2000  # a nest of so few elements moves to the front, in a program of so few steps
 
@@ -599,7 +600,7 @@ class Lowered:
         return loop.names[x.tick, index]
 
     def _scalar(self, y: Traced, names: list[str], loop: Loop) -> str:
-        from autograd.kernels.scalars import source_of
+        from autograd.kernels.scalars import SAMENESS, source_of
 
         loop.sources.append(y.function)
         if y.function in ("broadcast", "reshape", "transpose", "slice", "window"):
@@ -619,6 +620,8 @@ class Lowered:
                 operands.append(text if i.dtype == common or (y.function == "where" and k == 0) else f"{kind(common)}({text})")
             else:
                 operands.append(_literal(i) if y.function == "where" and k == 0 else f"{kind(common)}({_literal(i)})")
+        if y.function in SAMENESS and any(i.function == "count" and i.size <= COUNTED for i in arrays):
+            operands = [f"float32({o})" for o in operands]  # of 32 bits each in a vector: LLVM would count in 64
         loop.body.append(Let(name, source_of(y.function, common, operands)))
         return name
 
@@ -697,7 +700,7 @@ class Lowered:
     def lines(self, clocks: bool = False) -> list[str]:
         """The loop program: its kernels, and then the calls of one run; with a look at the clock between them."""
         text, steps = kernels(self.steps, self.buffers)
-        calls = threaded(steps, self.phases) if self.threads > 1 else list(steps)
+        calls: list[tuple[Step | None, str]] = threaded(steps, self.phases) if self.threads > 1 else [*steps]
         return text + (timed(calls, self.threads) if clocks else [line for _, line in calls])
 
     def table(self) -> dict[str, Buffer]:

@@ -32,6 +32,7 @@ def profile(variant: Any, inputs: list[Any], calls: int) -> list[float]:
     steps = len(kernels(lowered.steps, lowered.buffers)[1])
     clocks = numpy.zeros((steps + 1, 2), numpy.int64)
     table, held = _table(variant, _inputs(variant, inputs), code.routines)
+    assert code.clocks is not None
     table[len(buffers) + code.clocks] = address_of(clocks)
     run = code.run
     if code.python is not None:

@@ -11,6 +11,7 @@ from typing import Any
 from autograd.compiler.apart import slice_by_slice
 from autograd.compiler.capture import Program
 from autograd.compiler.distribute import distribute
+from autograd.compiler.picked import picked
 from autograd.compiler.together import one_of_a_sum, one_of_equal_factors, side_by_side, transposed_once
 from autograd.compiler.trace import Traced, constant
 from autograd.kernels.scalars import MANY_TIMES, NEUTRAL, SELF_INVERSE
@@ -34,7 +35,7 @@ def _of_uses(function: Callable[[list[Traced], dict[float, int]], None]) -> Pass
 def passes() -> tuple[Pass, ...]:
     """The passes in their order, each of which works on the program in place."""
     return (
-        merge, add_products, turn_products, _of_instructions(distribute), _of_uses(slice_by_slice),
+        merge, add_products, turn_products, _of_instructions(distribute), _of_uses(picked), _of_uses(slice_by_slice),
         _of_uses(side_by_side), _of_instructions(one_of_equal_factors), _of_instructions(transposed_once),
         _of_uses(one_of_a_sum), turn_products, merge,
     )  # fmt: skip

@@ -14,7 +14,7 @@ import numpy as np
 
 from autograd.kernels import inverse, math32, math64
 
-__all__ = ["FUNCTIONS", "INTRINSICS", "LIBRARY", "MANY_TIMES", "NEUTRAL", "SCALARS", "SELF_INVERSE", "source_of"]
+__all__ = ["FUNCTIONS", "INTRINSICS", "LIBRARY", "MANY_TIMES", "NEUTRAL", "SAMENESS", "SCALARS", "SELF_INVERSE", "source_of"]
 
 
 def larger(a, b):  # type: ignore[no-untyped-def]
@@ -74,6 +74,9 @@ ADDITIVE = {"add": (1, 1), "subtract": (1, -1), "negative": (-1,)}
 
 SCALING = {"multiply": (0, 1), "true_divide": (0,)}
 """Functions of two operands that a sum goes through, and of which operand, where the other is the same for all."""
+
+SAMENESS = ("equal",)
+"""Functions that tell whether both operands are the same."""
 
 SELF_INVERSE = ("negative",)
 """Functions that undo themselves."""
