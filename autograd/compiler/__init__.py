@@ -7,7 +7,9 @@ Recording:
 ``capture``      one recording: what was read, what would be written; nothing is committed
 
 From instructions to the loop program, a pass a file:
-``simplify``     what is computed twice, or need not be; transposed products
+``simplify``     what is computed twice, or need not be; transposed products; the order of the passes
+``distribute``   sums go through what is the same in a whole row; ``picked`` one element of each row is computed alone
+``apart``        slice by slice what only slices are read of; ``together`` at once what comes in many small pieces
 ``lower``        instructions as steps, joined wherever one reads row by row what another made
 ``indices``      which element of its inputs an element comes from; ``products`` small matrix products as loops
 ``loops``        what the loop program is made of, and how it reads
@@ -22,7 +24,7 @@ A call:
 ``guards``       what a compiled program took for granted; ``words`` most of those checks as one call of machine code
 ``frame``        the memory of one call in flight; ``address`` where arrays lie
 ``variant``      a program with its guards, called
-``explain``      a program in numbers; ``listing`` its instructions, pass by pass
+``explain``      a program in numbers; ``profile`` in seconds; ``listing`` its instructions, pass by pass
 ``checked``      the same call compiled and eager, compared
 ``jit``          the decorator
 """
