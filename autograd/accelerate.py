@@ -244,7 +244,7 @@ class _Composed:
                 return _ABSENT
             if name in self.arrays and value is not None:
                 x = value._data if isinstance(value, Tensor) else value
-                if type(x) is not numpy.ndarray or x.dtype.char not in "fdlq":
+                if type(x) is not numpy.ndarray or x.dtype.char not in "fdlq?":
                     return _ABSENT
                 names.append(name)
                 operands.append(value)

@@ -14,6 +14,8 @@ import nn
 import nn.functional as F
 import optim
 from autograd.errors import AutogradError
+from nn.functional import attention
+from nn.layers import recurrent
 
 RANDOM = np.random.default_rng(5)
 T, N, I, H = 4, 3, 2, 5
@@ -274,3 +276,32 @@ def test_bad_arguments(call: Callable[[], Any], shown: str) -> None:
         call()
     assert shown in str(caught.value)
     assert "test_nn_sequences.py" in str(caught.value)
+
+
+LONG = {n: RANDOM.normal(size=(2, 4, n, 24)) for n in (48, 40)}
+GATES, STATE = RANDOM.normal(size=(40, 120)), RANDOM.normal(size=(40, 30))
+SEEN = np.arange(48)[:, None] % 5 > np.zeros(40)  # every fifth query sees no key
+COMPILED: dict[str, tuple[Callable[..., Any], tuple[Any, ...], tuple[Any, ...]]] = {
+    **{f"attention {name}": (attention.attention, (LONG[48], LONG[40], LONG[40] * 2), (mask, causal, None))
+       for name, mask, causal in (("plain", None, False), ("causal", None, True), ("seen", SEEN, False),
+                                  ("added", RANDOM.normal(size=(4, 1, 40)), False))},
+    "lstm_memory": (recurrent.lstm_memory, (GATES, STATE), ()), "lstm_output": (recurrent.lstm_output, (GATES, STATE), ()),
+    "gru_state": (recurrent.gru_state, tuple(np.tile(a, (2, 1)) for a in (GATES[:, :90], GATES[:, 30:], STATE)), ()),
+}  # fmt: skip
+
+
+@pytest.mark.skipif(not ag.can_compile(), reason="nothing can be compiled here")
+@pytest.mark.parametrize("name", COMPILED)
+def test_what_runs_compiled_is_its_definition(name: str) -> None:
+    function, arrays, rest = COMPILED[name]
+    rows = []
+    for call in (function, function.__wrapped__):  # type: ignore[attr-defined]
+        leaves = [ag.Tensor(a, requires_grad=True) for a in arrays]
+        y = call(*leaves, *rest)
+        assert (y.node.op.name == function.__name__) == (call is function)
+        y.backward(np.cos(y.data), retain_graph=True)
+        first = ag.tape.gradients([y], leaves, [ag.Tensor(np.sin(y.data))], create_graph=True)
+        second = ag.tape.gradients([sum((g * g).sum() for g in first)], leaves)
+        rows.append([y.data, *(t.grad.data for t in leaves), *(g.data for g in first), *second])
+    for got, want in zip(*rows, strict=True):
+        np.testing.assert_allclose(got, want, 1e-9, 1e-9)

@@ -18,6 +18,9 @@ from nn.functional.regularization import dropout
 
 __all__ = ["scaled_dot_product_attention"]
 
+LONG = 1 << 13
+"""Numbers in the queries from which attention runs compiled."""
+
 
 def scaled_dot_product_attention(query: Any, key: Any, value: Any, attn_mask: Any = None, dropout_p: float = 0.0,
                                  is_causal: bool = False, scale: float | None = None,
@@ -38,8 +41,16 @@ def scaled_dot_product_attention(query: Any, key: Any, value: Any, attn_mask: An
     >>> scaled_dot_product_attention(q, q, q, is_causal=True).data.round(2).tolist()[0]
     [1.0, 0.0]
     """
-    weights = attention_weights(query, key, attn_mask, is_causal, scale)
-    return dropout(weights, dropout_p, True, generator) @ as_tensor(value)
+    if dropout_p:
+        weights = attention_weights(query, key, attn_mask, is_causal, scale)
+        return dropout(weights, dropout_p, True, generator) @ as_tensor(value)
+    return attention(query, key, value, attn_mask, is_causal, scale)
+
+
+@ag.accelerated("query", "key", "value", "attn_mask", long=LONG)
+def attention(query: Any, key: Any, value: Any, attn_mask: Any, is_causal: bool, scale: float | None) -> Tensor:
+    """softmax(q kᵀ·scale + mask) v."""
+    return attention_weights(query, key, attn_mask, is_causal, scale) @ as_tensor(value)
 
 
 def attention_weights(query: Any, key: Any, attn_mask: Any, is_causal: bool, scale: float | None) -> Tensor:
