@@ -67,6 +67,11 @@ class Variant:
         self._admit = self._gate(signature)
         let_go_of("libllvmlite")
 
+    @property
+    def source(self) -> str:
+        """The loop program as readable source."""
+        return self.lowered.source()
+
     # ---- making it --------------------------------------------------------------------------------------------------
 
     def _lower(self) -> None:
@@ -77,7 +82,7 @@ class Variant:
 
         started = time.perf_counter()
         lowered = lower(self.program, threads.get_num_threads())
-        self.lowered, self.source = lowered, lowered.source()
+        self.lowered = lowered
         self.outputs = [(x.shape, x.dtype) for x in lowered.outputs]
         self.slots = lowered.slots
         self._constants = [numpy.ascontiguousarray(x.settings["value"]) for x in lowered.constants]
