@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable
 from typing import Any
 
@@ -434,3 +435,78 @@ def test_an_op_whose_result_shares_memory_says_so() -> None:
                 y = OPS[name].forward()(*arrays, **{**OPS[name].settings, **sample.settings})
             shares = isinstance(y, np.ndarray) and any(np.may_share_memory(y, a) for a in arrays if isinstance(a, np.ndarray))
             assert OPS[name].view or not shares or name == "einsum", name  # the public einsum transposes by the op for it
+
+
+def rows_read_each_other(buf: Any, v: Any) -> Any:
+    buf[0] = buf[1] + buf[2]
+    buf[1] = buf[0] * v
+    return buf.sum()
+
+
+def twice(buf: Any, v: Any) -> None:
+    buf[0] = v
+    buf[0] = v * 2
+    buf[-1] = buf[0]
+
+
+def through_a_view(buf: Any, v: Any) -> Any:
+    row = buf[4]
+    row[...] = v
+    row[1:3] = row[0:2] * 2
+    return row * 2
+
+
+def at(buf: Any, i: Any, v: Any) -> None:
+    buf[i] = v
+
+
+def added_at(buf: Any, i: Any, v: Any) -> None:
+    buf[i] = buf[i] + v
+
+
+def corner(buf: Any, v: Any) -> None:
+    buf[2, 1:3] = v[:2]
+    buf[2, 0] = buf[2, 1] + buf[3, 3]
+
+
+def into_two(buf: Any, v: Any) -> None:
+    a, b = buf[:50], buf[50:]
+    a[3], b[4] = b[4] + v, a[3] * v
+
+
+V4, THREE = np.ones(4), np.arange(12.0).reshape(3, 4)
+PARTS: dict[str, tuple[Any, tuple[Any, ...], bool]] = {
+    "a row": (lambda buf, v: at(buf, 3, v), (V4,), True),
+    "rows": (lambda buf, v: (at(buf, 3, v), at(buf, slice(5, 7), 2 * v), None)[2], (V4,), True),
+    "a number": (lambda buf: at(buf, (4, 2), 7.0), (), True),
+    "nothing": (lambda buf, v: at(buf, slice(3, 3), v), (V4,), True),
+    "a corner": (corner, (V4,), True),
+    "twice": (twice, (V4,), True),
+    "a computed row": (at, (np.array(3), V4), True),
+    "computed rows, one twice": (at, (np.array([3, 5, 3, -1]), np.arange(16.0).reshape(4, 4)), True),
+    "computed elements": (lambda buf, i, v: at(buf, (i, i % 4), v), (np.array([3, 50, 3]), np.arange(3.0)), True),
+    "added to computed rows": (added_at, (np.array([7, 7, -1]), THREE), False),
+    "rows that read each other": (rows_read_each_other, (V4,), False),
+    "through a view": (through_a_view, (V4,), False),
+    "exchanged": (into_two, (V4,), False),
+    "nearly all": (lambda buf, v: at(buf, slice(1, -1), (buf[2:] + buf[:-2]) / 2), (V4,), False),
+    "all, then a part": (lambda buf, v: (at(buf, slice(None), v), at(buf, 1, 0), None)[2], (V4,), False),
+    "an argument's": (lambda buf, x, v: (at(buf, 2, x[1]), at(x, 1, buf[3]), at(x, 0, v), None)[3], (THREE, V4), False),
+}
+
+
+@pytest.mark.parametrize("name", PARTS)
+def test_of_a_large_array_only_the_part_is_written(name: str) -> None:
+    function, arguments, small = PARTS[name]
+    ours, theirs = (ag.Tensor(np.arange(400.0).reshape(100, 4)) for _ in range(2))
+    step = ag.jit(lambda *given: function(ours, *given))
+    for _ in range(3):
+        given = [[a.copy() for a in arguments] for _ in range(2)]
+        found, expected = step(*given[0]), function(theirs, *given[1])
+        np.testing.assert_array_equal(ours.numpy(), theirs.numpy())
+        for a, b in zip(*given, strict=True):
+            np.testing.assert_array_equal(a, b)
+        if expected is not None:
+            np.testing.assert_array_equal(found.numpy(), expected.numpy())
+    if small:
+        assert not re.search(r"range\((9\d|100|[34]\d\d)\)", step.source())

@@ -11,6 +11,7 @@ From instructions to the loop program, a pass a file:
 ``distribute``   sums go through what is the same in a whole row; ``picked`` one element of each row is computed alone
 ``apart``        slice by slice what only slices are read of; ``together`` at once what comes in many small pieces
 ``lower``        instructions as steps, joined wherever one reads row by row what another made
+``partly``       of a write to a part of an array, that part
 ``indices``      which element of its inputs an element comes from; ``products`` small matrix products as loops
 ``loops``        what the loop program is made of, and how it reads
 ``tidy``         stores that nobody reads; rows that stay in a kernel; long loops in pieces

@@ -29,11 +29,12 @@ class Kernel(NamedTuple):
 
 def _kernels(lowered: Any, seconds: list[float] | None) -> list[Kernel]:
     """The steps of a lowered program: the only place that knows how they are kept."""
-    from autograd.compiler.loops import kernels
+    from autograd.compiler.loops import Nest, kernels
 
     found = []
     for k, (step, call) in enumerate(kernels(lowered.steps, lowered.buffers)[1]):
-        sizes = {b: lowered.buffers[b].bytes for b in step.touched()}
+        moved = step.moved(lowered.buffers) if isinstance(step, Nest) else {}
+        sizes = {b: moved.get(b, lowered.buffers[b].bytes) for b in step.touched()}
         written = step.written()
         if not written:  # a check
             continue

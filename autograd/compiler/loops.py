@@ -248,15 +248,15 @@ class Nest:
             out[at] = out[at].replace("range(", "share(")
         return out
 
-    def moved(self, arrays: dict[str, Buffer]) -> int:
-        """The bytes that it reads and writes: of an array of which it takes a part, that part."""
+    def moved(self, arrays: dict[str, Buffer]) -> dict[str, int]:
+        """The bytes that it reads or writes of each array: of one of which it takes a part, that part."""
         found: dict[str, int] = {}
         for loop in self.loops:
             for s in loop.statements():
                 if not isinstance(s, Let) and s.buffer not in self.rows:
                     each = math.prod(loop.shape) * int(arrays[s.buffer].dtype.itemsize)
                     found[s.buffer] = min(found.get(s.buffer, 0) + each, arrays[s.buffer].bytes)
-        return sum(found.values())
+        return found
 
     def flops(self) -> int:
         """Scalar functions computed."""

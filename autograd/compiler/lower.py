@@ -49,6 +49,7 @@ from autograd.compiler.loops import (
     threaded,
     timed,
 )
+from autograd.compiler.partly import At, Part, changed_parts
 from autograd.compiler.plan import plan
 from autograd.compiler.products import small_product, written_out
 from autograd.compiler.simplify import order, roots, simplify
@@ -95,7 +96,7 @@ class Lowered:
         for x in produced:
             self.slots.setdefault(x.tick, len(self.slots))
         self.outputs = list({x.tick: x for x in produced}.values())
-        self.instructions = order(roots(program))
+        self._find_parts()
         self.consumers: dict[float, list[Traced]] = {}
         for x in self.instructions:
             for i in x.inputs:
@@ -132,6 +133,23 @@ class Lowered:
         self.phases = phases(self.steps, self.threads > 1, self.buffers)
         self.arena = plan(self.steps, self.phases, self.buffers)
         self.largest_product = max((s.work for s in self.steps if isinstance(s, Product)), default=0)
+
+    def _find_parts(self) -> None:
+        """Which new values of state are written whole, and of which only parts; what is to be computed then."""
+        program = self.program
+        self.commits: list[tuple[Traced, Traced]] = []
+        self.parts: list[Part | At] = []
+        whole = {x.tick for x in self.outputs} | {bad.tick for bad, _ in program.checks}
+        used = {i.tick for x in order(roots(program)) for i in x.inputs if isinstance(i, Traced)} | whole
+        for state, new in program.commits:
+            parts = None if new.tick in used or foreign(state.dtype) else changed_parts(state, new)
+            if parts is None:
+                self.commits.append((state, new))
+            else:
+                self.parts += parts
+        others = [*self.outputs, *(bad for bad, _ in program.checks), *(new for _, new in self.commits)]
+        inside = [x for part in self.parts for x in part[1:] if isinstance(x, Traced)]
+        self.instructions = order([*others, *inside])
 
     # ---- memory -----------------------------------------------------------------------------------------------------
 
@@ -175,7 +193,7 @@ class Lowered:
     def _late(self) -> set[float]:
         """What only the writes to state need, element by element: it is computed in their loops."""
         late = set()
-        target = {new.tick: new.shape for _, new in self.program.commits}
+        target = {new.tick: new.shape for _, new in self.commits}
         for x in reversed(self.instructions):
             consumers = self.consumers.get(x.tick, [])
             if x.function in MADE_WHOLE or x.tick in self.slots or not (consumers or x.tick in target):
@@ -629,15 +647,16 @@ class Lowered:
 
     def _commit(self) -> None:
         """New values of state, written in place; what belongs together shares a loop, so that old values are read first."""
+        parts = [self._held(part) for part in self.parts]
         reads = {}
-        for state, new in self.program.commits:
+        for state, new in self.commits:
             if new.tick in self.name_of:
                 reads[state.tick] = [Read(new.tick, 0, True)]
             else:
                 reads[state.tick] = self._reads_of_copy(new)
-        shape_of = {state.tick: state.shape for state, _ in self.program.commits}
+        shape_of = {state.tick: state.shape for state, _ in self.commits}
         copies = []
-        for state, new in self.program.commits:
+        for state, new in self.commits:
             elsewhere = foreign(state.dtype) or any(
                 r.tick == state.tick and not (r.exact and shape_of[other] == state.shape)
                 for other, found in reads.items() for r in found
@@ -660,7 +679,7 @@ class Lowered:
                 if tick in leader and r.tick in leader:
                     leader[_find(leader, r.tick)] = _find(leader, tick)
         nests: dict[float, Nest] = {}
-        for state, new in self.program.commits:
+        for state, new in self.commits:
             if state.tick not in leader:
                 continue
             shape = long_axes(state.shape)
@@ -677,6 +696,48 @@ class Lowered:
                 self.steps.append(Call(number, lambda a: a, [name], target, ["write"]))
             else:
                 self.steps.append(Plain([f"{target}[...] = {name}"], target, [name], ["write"]))
+
+        for part, names in zip(self.parts, parts, strict=True):
+            self.steps.append(self._partly(part, *names))
+
+    def _held(self, part: Part | At) -> list[str]:
+        """The arrays that hold what is written to a part of a state, none of which is written to itself."""
+        names = []
+        written = {self.name_of[state.tick] for state, _ in self.program.commits}
+        for x in part[1:]:
+            if not isinstance(x, Traced):
+                continue
+            if x.tick not in self.name_of and not (x.function == "constant" and x.size == 1):
+                self._step(x, self._allocate(x))
+            source = self.name_of.get(x.tick)
+            if source is None or source in written:
+                name = f"b{len(self.buffers)}"
+                self.buffers[name] = Buffer(x.dtype, x.shape)
+                value = source or _literal(x.settings["value"].item())
+                self._put(Plain([f"{name}[...] = {value}"], name, [source] if source else [], ["copy"]), len(self.steps))
+                source = name
+            names.append(source)
+        return names
+
+    def _partly(self, part: Part | At, value: str, places: str = "") -> Step:
+        """The step that writes to a part of a state."""
+        state = self.name_of[part.state.tick]
+        if isinstance(part, At):
+            there = f"{state}[flat(p)]"
+            lines = [f"for i0 in range({part.places.size}):", f"    at = {places}[flat(i0)]",
+                     "    p = at if at >= 0 else int64(0)", f"    old = {there}",
+                     f"    {there} = {value}[flat(i0)] if at >= 0 else old"]  # fmt: skip
+            return Plain(lines, state, [value, places], ["write"])
+        shape = long_axes(part.value.shape)
+        loop, at = Loop(shape), index_of(part.value)
+        loop.body.append(Load(name := self._name(), value, at))
+        place = tuple(
+            "0" if n == 1 else f"({a})" if i == "0" else f"({i} + {a})" if a else i
+            for i, a, n in zip(at, part.starts, part.state.shape, strict=True)
+        )
+        loop.stores.append(Store(state, place, name))
+        loop.sources.append("write")
+        return Nest([loop], len(shape))
 
     def _reads_of_copy(self, new: Traced) -> list[Read]:
         probe = Traced("positive", (new,), new.shape, new.dtype)

@@ -86,7 +86,7 @@ def work(step: Step, buffers: dict[str, Buffer]) -> float:
     """About how many nanoseconds one thread takes."""
     if isinstance(step, Product):
         return step.flops() / 80
-    moved = step.moved(buffers) if isinstance(step, Nest) else sum(buffers[name].bytes for name in step.buffers())
+    moved = sum(step.moved(buffers).values()) if isinstance(step, Nest) else sum(buffers[name].bytes for name in step.buffers())
     return max(step.flops() * 0.04, moved * 0.05)
 
 

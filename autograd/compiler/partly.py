@@ -1,0 +1,73 @@
+"""Of a write to a part of an array, that part: so that putting a row into a large buffer does not go over all of it.
+
+A write is recorded as the whole new array: the old one with something else in one place. Where that is recognised, and the
+new array is needed for nothing else, only the place is written, at the end of the program.
+"""
+
+from __future__ import annotations
+
+from typing import Any, NamedTuple
+
+from autograd.compiler.trace import Traced
+
+__all__ = ["At", "Part", "changed_parts"]
+
+
+class Part(NamedTuple):
+    """`value` is written to `state` from the element `starts` on."""
+
+    state: Traced
+    value: Traced
+    starts: tuple[int, ...]
+
+
+class At(NamedTuple):
+    """`value` is written to `state`, element by element in order, at `places` in the array laid out in a row, if not −1."""
+
+    state: Traced
+    value: Traced
+    places: Traced
+
+
+def changed_parts(state: Traced, new: Traced) -> list[Part | At] | None:
+    """What is written to a state whose new value this is; None if that is all of it, or not told."""
+    if new is state:
+        return []
+    at = _at_places(state, new)
+    if at is not None:
+        return [at]
+    if new.function != "join" or new.shape != state.shape:
+        return None
+    parts = _parts(state, new, (0,) * state.ndim)
+    written = sum(part.value.size for part in parts)
+    return list(parts) if written < state.size else None
+
+
+def _parts(state: Traced, x: Traced, starts: tuple[int, ...]) -> list[Part]:
+    """What of x, which stands at `starts` of the new value, is not what was there."""
+    if x.function == "slice" and x.inputs[0] is state and x.settings["starts"] == starts and set(x.settings["steps"]) == {1}:
+        return []
+    if x.function != "join":
+        return [Part(state, x, starts)] if x.size else []
+    axis, found, at = x.settings["axis"], [], starts[x.settings["axis"]]
+    for part in x.inputs:
+        found += _parts(state, part, (*starts[:axis], at, *starts[axis + 1 :]))
+        at += part.shape[axis]
+    return found
+
+
+def _at_places(state: Traced, new: Traced) -> At | None:
+    """``where(last > 0, value[last − 1], state)``, where `last` tells which write comes last to each element, if any does."""
+    if new.function != "where" or new.inputs[2] is not state:
+        return None
+    there, value, _ = new.inputs
+    if not all(isinstance(i, Traced) for i in (there, value)) or value.function != "gather" or new.dtype != value.dtype:
+        return None
+    last = there.inputs[0] if there.function == "greater" and there.inputs[1:] == (0,) else None
+    if not isinstance(last, Traced) or last.function != "scatter" or last.settings.get("combine") != "max":
+        return None
+    chosen, source = value.inputs[1], value.inputs[0]
+    if chosen.function != "subtract" or chosen.inputs[0] is not last or chosen.inputs[1:] != (1,):
+        return None
+    places: Any = last.inputs[1]
+    return At(state, source, places) if places.size == source.size else None
