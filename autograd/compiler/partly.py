@@ -8,7 +8,9 @@ from __future__ import annotations
 
 from typing import Any, NamedTuple
 
-from autograd.compiler.trace import Traced
+import numpy
+
+from autograd.compiler.trace import Traced, constant
 
 __all__ = ["At", "Part", "changed_parts"]
 
@@ -63,6 +65,8 @@ def _at_places(state: Traced, new: Traced) -> At | None:
     there, value, _ = new.inputs
     if not all(isinstance(i, Traced) for i in (there, value)) or value.function != "gather" or new.dtype != value.dtype:
         return None
+    if there.function == value.inputs[1].function == "constant":
+        return _at_known_places(state, value, there.settings["value"], value.inputs[1].settings["value"])
     last = there.inputs[0] if there.function == "greater" and there.inputs[1:] == (0,) else None
     if not isinstance(last, Traced) or last.function != "scatter" or last.settings.get("combine") != "max":
         return None
@@ -71,3 +75,12 @@ def _at_places(state: Traced, new: Traced) -> At | None:
         return None
     places: Any = last.inputs[1]
     return At(state, source, places) if places.size == source.size else None
+
+
+def _at_known_places(state: Traced, value: Traced, there: Any, chosen: Any) -> At | None:
+    """``where(there, value[chosen], state)``, of which both are known now, if few elements are written."""
+    if there.shape != state.shape or 2 * numpy.count_nonzero(there) > state.size:
+        return None
+    places = numpy.flatnonzero(there)
+    few = Traced("gather", (value.inputs[0], constant(chosen.ravel()[places])), places.shape, value.dtype)
+    return At(state, few, constant(places))
