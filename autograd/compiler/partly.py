@@ -67,13 +67,10 @@ def _at_places(state: Traced, new: Traced) -> At | None:
         return None
     if there.function == value.inputs[1].function == "constant":
         return _at_known_places(state, value, there.settings["value"], value.inputs[1].settings["value"])
-    last = there.inputs[0] if there.function == "greater" and there.inputs[1:] == (0,) else None
-    if not isinstance(last, Traced) or last.function != "scatter" or last.settings.get("combine") != "max":
-        return None
-    chosen, source = value.inputs[1], value.inputs[0]
-    if chosen.function != "subtract" or chosen.inputs[0] is not last or chosen.inputs[1:] != (1,):
-        return None
-    places: Any = last.inputs[1]
+    last, chosen, source = there.inputs[:1], value.inputs[1], value.inputs[0]
+    if not last or not isinstance(last[0], Traced) or last[0].settings.get("combine") != "max" or chosen.inputs[:1] != last:
+        return None  # only writes make such a scatter, and only these two things of it
+    places: Any = last[0].inputs[1]
     return At(state, source, places) if places.size == source.size else None
 
 
