@@ -467,3 +467,15 @@ def test_neither_scipy_nor_a_compiler_is_loaded_for_the_setting() -> None:
     code = f"import sys, autograd as ag; ag.set_num_threads(2); {show}"
     done = subprocess.run([sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, timeout=60, check=True)
     assert done.stdout.split() == ["2", "False", "False"]
+
+
+def test_workers_do_not_look_out_while_another_library_has_the_processors(monkeypatch: pytest.MonkeyPatch) -> None:
+    others, seen = pool()._word("others"), []
+    product = np.matmul
+    monkeypatch.setattr(blas.numpy, "matmul", lambda a, b: seen.append(others.value) or product(a, b))
+    wide = np.ones((256, 512), np.float32)
+    assert blas.matmul(wide, np.ones((512, 256), np.float32)).sum() == 512 * 256 * 256
+    with pytest.raises(ValueError):
+        blas.matmul(wide, np.ones((500, 512), np.float32))
+    blas.matmul(np.ones((4, 4)), np.ones((4, 4)))
+    assert seen == [1, 1, 0] and others.value == 0

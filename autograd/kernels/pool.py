@@ -34,18 +34,18 @@ from typing import Any
 
 from autograd.kernels.threads import loaded
 
-__all__ = ["Pool", "pool"]
+__all__ = ["Pool", "existing", "pool"]
 
 SPINS = 512
 """Looks at a barrier, with a pause after each, before a thread sleeps: some 15 µs."""
 
-IDLE_SPINS = 2048
-"""Looks for the next program before a worker sleeps: some 60 µs."""
+IDLE_SPINS = 8192
+"""Looks for the next program before a worker sleeps: some 250 µs, about what uncompiled code takes between two of them."""
 
 STACK = 8 << 20
 """Bytes of a worker's stack."""
 
-WORDS = {"ticket": 0, "phase": 64, "arrived": 128, "busy": 136, "program": 144, "table": 145, "limit": 146}
+WORDS = {"ticket": 0, "phase": 64, "arrived": 128, "busy": 136, "program": 144, "table": 145, "limit": 146, "others": 147}
 """Where the native code has its variables, in words of 8 bytes; those that several threads write are 64 bytes apart."""
 
 # The gates `ticket` and `phase` are 64 words each: a number that only grows at 0, how many sleep until it changes at 8, a
@@ -72,7 +72,10 @@ open:
   ret i64 %new
 again:
   %more = add i64 %looks, 1
-  %spin = icmp ult i64 %looks, %spins
+  %few = icmp ult i64 %looks, %spins
+  %others = load atomic i64, i64* @others monotonic, align 8
+  %alone = icmp eq i64 %others, 0
+  %spin = and i1 %few, %alone
   br i1 %spin, label %pause, label %sleep
 pause:
   call void @pause()
@@ -267,6 +270,7 @@ class Pool:
             )  # fmt: skip
             self._c = ctypes.CDLL(None)
             self._memory: int = self._engine.get_global_value_address("memory")
+            self._others, self._counting = self._word("others"), threading.Lock()
             self._start_afresh()
 
     def _native(self, name: str, result: Any, arguments: int) -> Any:
@@ -277,7 +281,7 @@ class Pool:
         """Nobody waits, nobody works: at first, and in the child of a fork."""
         self._workers.clear()
         self._asked = self._word("limit").value = 1
-        self._word("arrived").value = self._word("busy").value = 0
+        self._word("arrived").value = self._word("busy").value = self._word("others").value = 0
         for gate in ("ticket", "phase"):
             place = self._memory + 8 * WORDS[gate]
             ctypes.c_int64.from_address(place + 8 * 8).value = 0
@@ -307,6 +311,13 @@ class Pool:
     def workers(self) -> int:
         """How many threads the pool has beside its caller's."""
         return len(self._workers)
+
+    def leave_to_others(self, calls: int) -> None:
+        """So many more (or, where negative, less) calls of a library with threads of its own: meanwhile no worker looks out for
+        the next program, for these threads need the processors."""
+        if self._threaded:
+            with self._counting:
+                self._others.value += calls
 
     def _word(self, name: str) -> ctypes.c_int64:
         """A variable of the native code."""
@@ -429,6 +440,11 @@ def pool() -> Pool:
                 made = Pool()
                 atexit.register(made.end)
                 _pool = made
+    return _pool
+
+
+def existing() -> Pool | None:
+    """The pool, if it was asked for already."""
     return _pool
 
 
