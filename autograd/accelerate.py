@@ -222,8 +222,8 @@ class _Composed:
 
     def __init__(self, function: Callable[..., Any], arrays: tuple[str, ...], admit: Callable[..., bool] | None):
         self.function, self.arrays, self.admit = function, arrays, admit
-        self.names = tuple(inspect.signature(function).parameters)
-        self.defaults = tuple(p.default for p in inspect.signature(function).parameters.values())
+        parameters = inspect.signature(function).parameters
+        self.names, self.defaults = tuple(parameters), tuple(p.default for p in parameters.values())
         self.place = {name: k for k, name in enumerate(self.names)}
         self.kinds: dict[Any, _Kind | None] = {}
 

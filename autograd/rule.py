@@ -120,9 +120,7 @@ class Plan:
         self._bound: dict[int, tuple[tuple[Rule | None, ...], tuple[Rule | None, ...]]] = {}
         self.pulls, self.pushes = self.rules(np)
         self.steps = self.walked = tuple(zip(wanted, self.pulls, strict=True))
-        if op.kind != "elementwise" and any(
-            hasattr(LATER, _plain_numpy_call(op.vjp_rule(i).function) or "") for i in wanted
-        ):
+        if any(hasattr(LATER, _plain_numpy_call(op.vjp_rule(i).function) or "") for i in wanted):
             self.walked = tuple(zip(wanted, self.rules(LATER)[0], strict=True))
 
     def rules(self, namespace: Any) -> tuple[tuple[Rule | None, ...], tuple[Rule | None, ...]]:

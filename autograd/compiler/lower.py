@@ -638,7 +638,7 @@ class Lowered:
                 operands.append(text if i.dtype == common or (y.function == "where" and k == 0) else f"{kind(common)}({text})")
             else:
                 operands.append(_literal(i) if y.function == "where" and k == 0 else f"{kind(common)}({_literal(i)})")
-        if y.function in SAMENESS and any(i.function == "count" and i.size <= COUNTED for i in arrays):
+        if y.function in SAMENESS and common.kind == "i" and any(i.function == "count" and i.size <= COUNTED for i in arrays):
             operands = [f"float32({o})" for o in operands]  # of 32 bits each in a vector: LLVM would count in 64
         loop.body.append(Let(name, source_of(y.function, common, operands)))
         return name

@@ -9,12 +9,12 @@ from __future__ import annotations
 
 from typing import Any
 
-from autograd.compiler.trace import Traced, elementwise_names
+from autograd.compiler.trace import Traced
+from autograd.compiler.windows import SCALAR
 from autograd.kernels.scalars import SAMENESS
 
 __all__ = ["picked"]
 
-SCALAR = {*elementwise_names(), "cast"}
 STORED = ("argument", "state", "matmul")
 FEW = 12
 """Instructions of f."""
@@ -104,5 +104,3 @@ class _Made:
         """y, of what its operands are at the places that are picked."""
         inputs = tuple(found[i.tick] if isinstance(i, Traced) else i for i in y.inputs)
         return self.make(y.function, inputs, (self.rows, 1), y.dtype, **y.settings)
-
-

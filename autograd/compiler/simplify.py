@@ -11,6 +11,7 @@ from typing import Any
 from autograd.compiler.apart import slice_by_slice
 from autograd.compiler.capture import Program
 from autograd.compiler.distribute import distribute
+from autograd.compiler.indices import turns
 from autograd.compiler.picked import picked
 from autograd.compiler.together import one_of_a_sum, one_of_equal_factors, side_by_side, transposed_once
 from autograd.compiler.trace import Traced, constant
@@ -245,7 +246,7 @@ def add_products(program: Program) -> None:
         summed = all(a in x.settings["axes"] or n == 1 for a, n in enumerate(product.shape[:-2]))
         if summed and max(x.settings["axes"]) < product.ndim - 2 and x.dtype == product.dtype:
             a, b = product.inputs
-            if x.shape[-2] < x.shape[-1] and _turned(b) and not _turned(a):
+            if x.shape[-2] < x.shape[-1] and turns(b) and not turns(a):
                 flipped = (*range(x.ndim - 2), x.ndim - 1, x.ndim - 2)
                 right = Traced("transpose", (a,), (*a.shape[:-2], *a.shape[:-3:-1]), a.dtype, axes=flipped)
                 total = Traced("matmul", (b.inputs[0], right), (*x.shape[:-2], *x.shape[:-3:-1]), x.dtype, total=True)
@@ -253,12 +254,6 @@ def add_products(program: Program) -> None:
                 x.function, x.inputs, x.settings = "transpose", (total,), {"axes": flipped}
             else:
                 x.function, x.inputs, x.settings = "matmul", product.inputs, {"total": True}
-
-
-def _turned(x: Traced) -> bool:
-    """Whether it is the transpose of a matrix, or of each of a stack."""
-    n = x.ndim
-    return x.function == "transpose" and x.settings["axes"] == (*range(n - 2), n - 1, n - 2)
 
 
 def counted(program: Program) -> tuple[list[Traced], dict[float, int]]:
