@@ -38,12 +38,14 @@ def slice_by_slice(instructions: list[Traced], uses: dict[float, int]) -> None:
         for y in readers:
             made = []
             for i in x.inputs:
-                cut = _cut(i, x, y)
-                if cut is not i and cut.function == "slice" and cut.tick == 0:
-                    cut.tick = next(before[y.tick])
-                    before[cut.tick] = before[y.tick]
-                    slices.setdefault(cut.inputs[0].tick, []).append(cut)
-                made.append(cut)
+                source, box = _needed(i, x, y)
+                if box is not None:
+                    starts, shape = box
+                    source = Traced("slice", (source,), shape, source.dtype, starts=starts, steps=(1,) * len(shape))
+                    source.tick = next(before[y.tick])
+                    before[source.tick] = before[y.tick]
+                    slices.setdefault(source.inputs[0].tick, []).append(source)
+                made.append(source)
             y.function, y.inputs, y.settings = x.function, tuple(made), x.settings
 
 
@@ -58,17 +60,13 @@ def _apart(slices: list[Traced]) -> bool:
     return False
 
 
-def _cut(i: Any, x: Traced, y: Traced) -> Any:
-    """Of an operand of x, what the slice y of x needs."""
+def _needed(i: Any, x: Traced, y: Traced) -> tuple[Any, tuple[tuple[int, ...], tuple[int, ...]] | None]:
+    """Of an operand of x, what the slice y of x needs: an array, and where it starts in that and its shape, or None for all."""
     if not isinstance(i, Traced) or i.size == 1:
-        return i
+        return i, None
     if i.function == "broadcast" and i.shape == x.shape:
         i = i.inputs[0]
     extents = (1,) * (x.ndim - i.ndim) + i.shape
-    starts = [a if n > 1 else 0 for a, n in zip(y.settings["starts"], extents, strict=True)][x.ndim - i.ndim :]
+    starts = tuple(a if n > 1 else 0 for a, n in zip(y.settings["starts"], extents, strict=True))[x.ndim - i.ndim :]
     shape = tuple(m if n > 1 else 1 for m, n in zip(y.shape, extents, strict=True))[x.ndim - i.ndim :]
-    if shape == i.shape:
-        return i
-    cut = Traced("slice", (i,), shape, i.dtype, starts=tuple(starts), steps=(1,) * i.ndim)
-    cut.tick = 0
-    return cut
+    return i, None if shape == i.shape else (starts, shape)
